@@ -1,0 +1,1 @@
+export type { EnrollSessionRecord, JoinTokenRecord } from './records.ts'

@@ -1,0 +1,20 @@
+import type { Instant } from '#kernel/instant.ts'
+
+export const ROLES = ['viewer', 'auditor', 'operator', 'orchestrator', 'approver', 'ca-admin', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Who administers: `subject` is a SPIFFE ID, or `local:<uid>` for an OS user through the admin socket. */
+export interface PrincipalRecord {
+  readonly id: string
+  readonly subject: string
+  readonly name: string
+  readonly roles: readonly Role[]
+  readonly state: 'active' | 'removed'
+  readonly createdAt: Instant
+}
+
+/** A `jti` or nonce that must not be seen twice; the key begins with what it is, as in `jwt-svid:<jti>`. */
+export interface ReplayRecord {
+  readonly key: string
+  readonly expiresAt: Instant
+}

@@ -1,0 +1,41 @@
+import type { Bytes } from '#kernel/bytes.ts'
+import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
+import type { Instant } from '#kernel/instant.ts'
+
+export const AUTHORITY_KINDS = [
+  'x509-root',
+  'x509',
+  'ocsp',
+  'jwt-svid',
+  'wit-svid',
+  'access-token',
+  'status',
+  'events',
+  'checkpoint',
+] as const
+export type AuthorityKind = (typeof AUTHORITY_KINDS)[number]
+
+export type AuthorityState = 'prepared' | 'published' | 'active' | 'retiring' | 'retired' | 'tainted'
+
+/** A signing key of ours. X.509 kinds carry a certificate, token kinds only their public key. */
+export interface AuthorityRecord {
+  readonly id: string
+  readonly kind: AuthorityKind
+  readonly algorithm: SignatureAlgorithm
+  /** What the key port opens; never key material. */
+  readonly keyReference: string
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Bytes
+  /** RFC 7638 thumbprint of the public key. */
+  readonly kid: string
+  readonly certificate: Bytes | null
+  /** Id of the authority that signed the certificate; null when self-signed or not X.509. */
+  readonly issuer: string | null
+  readonly state: AuthorityState
+  readonly notBefore: Instant
+  readonly notAfter: Instant
+  readonly version: number
+  readonly createdAt: Instant
+  readonly activatedAt: Instant | null
+  readonly retiredAt: Instant | null
+}

@@ -1,0 +1,1 @@
+export type { CertificateRecord, CertificateState } from './records.ts'

@@ -1,0 +1,1 @@
+export type { AgentRecord, InstanceRecord, NodeRecord, Permission, ResourceRecord } from './records.ts'

@@ -1,0 +1,2 @@
+export { CUTOFF_KINDS } from './records.ts'
+export type { CutoffKind, CutoffRecord } from './records.ts'

@@ -1,0 +1,1 @@
+export type { AuthorizationDetail, TaskRecord, TaskState, TaskTokenRecord } from './records.ts'
