@@ -36,6 +36,8 @@ export interface AuthorityRecord {
   readonly notAfter: Instant
   readonly version: number
   readonly createdAt: Instant
+  /** When others could first see it. */
+  readonly publishedAt: Instant | null
   readonly activatedAt: Instant | null
   readonly retiredAt: Instant | null
 }

@@ -1,0 +1,8 @@
+export type { Decision } from './decide.ts'
+export { POLICY_ERRORS, policyError } from './errors.ts'
+export type { PolicyCode } from './errors.ts'
+export { replay } from './grant.ts'
+export type { Grant } from './grant.ts'
+export type { Purpose } from './input.ts'
+export { permitIssuance, permitJwtSvid, permitTask, permitToken } from './permit.ts'
+export type { Mandated, Registered } from './permit.ts'
