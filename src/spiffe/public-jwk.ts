@@ -7,7 +7,7 @@ export type PublicJwk = EcPublicJwk | RsaPublicJwk
 
 export interface EcPublicJwk {
   readonly kty: 'EC'
-  readonly crv: 'P-256' | 'P-384'
+  readonly crv: 'P-256' | 'P-384' | 'P-521'
   readonly x: string
   readonly y: string
 }
@@ -18,7 +18,7 @@ export interface RsaPublicJwk {
   readonly e: string
 }
 
-const COORDINATE_BYTES = { 'P-256': 32, 'P-384': 48 } as const
+const COORDINATE_BYTES = { 'P-256': 32, 'P-384': 48, 'P-521': 66 } as const
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 const MIN_RSA_BITS = 2048
 const MAX_RSA_BITS = 8192
@@ -38,11 +38,15 @@ export function parsePublicJwk(jwk: JsonObject): PublicJwk | undefined {
 function parseEc(jwk: JsonObject): EcPublicJwk | undefined {
   const crv = jwk['crv']
   if (typeof crv !== 'string') throw spiffeError('JWK_MALFORMED')
-  if (crv !== 'P-256' && crv !== 'P-384') return undefined
+  if (!isCurve(crv)) return undefined
   const [x, y] = [decode(jwk['x']), decode(jwk['y'])]
   const size = COORDINATE_BYTES[crv]
   if (x.bytes.length !== size || y.bytes.length !== size) throw spiffeError('JWK_MALFORMED')
   return { kty: 'EC', crv, x: x.text, y: y.text }
+}
+
+function isCurve(crv: string): crv is EcPublicJwk['crv'] {
+  return Object.hasOwn(COORDINATE_BYTES, crv)
 }
 
 function parseRsa(jwk: JsonObject): RsaPublicJwk {

@@ -201,7 +201,9 @@ describe('decoding a bundle map', () => {
 
 describe('a public JWK', () => {
   const rsa = (bits: number, publicExponent = 0x10001): JsonObject =>
-    generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).publicKey.export({ format: 'jwk' }) as JsonObject
+    generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).publicKey.export({
+      format: 'jwk',
+    }) as JsonObject
 
   it('takes RSA of 2048 bits and refuses one of 1024', () => {
     expect(parsePublicJwk(rsa(2048))).toMatchObject({ kty: 'RSA', e: 'AQAB' })
