@@ -40,13 +40,13 @@ export function parseCompact(text: string, kind: TokenKind, maxLength = MAX_TOKE
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) {
     throw jwtError('JWT_MALFORMED')
   }
-  const parsedHeader = readHeader(readObject(header, 'header', MAX_HEADER_BYTES), TOKEN_KINDS[kind])
+  const [headerBytes, claimsBytes, signatureBytes] = [decodePart(header), decodePart(payload), decodePart(signature)]
   return {
     kind,
-    header: parsedHeader,
-    claims: readObject(payload, 'claims', maxLength),
+    header: readHeader(readObject(headerBytes, 'header', MAX_HEADER_BYTES), TOKEN_KINDS[kind]),
+    claims: readObject(claimsBytes, 'claims', maxLength),
     signingInput: utf8(`${header}.${payload}`),
-    signature: decodePart(signature),
+    signature: signatureBytes,
   }
 }
 
@@ -70,8 +70,7 @@ function readHeader(header: JsonObject, row: TokenKindRow): TokenHeader {
   return { alg, kid, jwk: isObject(jwk) ? jwk : undefined }
 }
 
-function readObject(part: string, name: 'header' | 'claims', maxBytes: number): JsonObject {
-  const bytes = decodePart(part)
+function readObject(bytes: Bytes, name: 'header' | 'claims', maxBytes: number): JsonObject {
   try {
     const value = parseJson(bytes, { maxBytes, maxDepth: MAX_DEPTH })
     if (isObject(value)) return value
