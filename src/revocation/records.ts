@@ -5,6 +5,7 @@ export const CUTOFF_KINDS = [
   'authority',
   'node',
   'agent',
+  'agent-tokens',
   'instance',
   'lineage',
   'spki',
