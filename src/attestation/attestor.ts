@@ -31,11 +31,7 @@ export interface Attestor {
   /** @throws a typed refusal for evidence that does not hold */
   begin(evidence: JsonObject, context: AttestContext): Promise<Attestation>
   /** Only attestors that challenge have it. */
-  finish?(
-    answer: JsonObject,
-    session: Readonly<Record<string, string>>,
-    context: AttestContext,
-  ): Promise<Attested>
+  finish?(answer: JsonObject, session: Readonly<Record<string, string>>, context: AttestContext): Promise<Attested>
 }
 
 /** @throws ATTESTOR_UNKNOWN */

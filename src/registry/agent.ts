@@ -70,7 +70,8 @@ export function createAgent(request: AgentRequest, surroundings: AgentSurroundin
 
 function parseOwner(owner: string): string {
   const trimmed = owner.trim()
-  if (trimmed === '' || trimmed.length > MAX_OWNER || !trimmed.isWellFormed()) throw registryError('AGENT_OWNER_REQUIRED')
+  if (trimmed === '' || trimmed.length > MAX_OWNER || !trimmed.isWellFormed())
+    throw registryError('AGENT_OWNER_REQUIRED')
   return trimmed
 }
 

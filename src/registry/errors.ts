@@ -6,7 +6,8 @@ export const REGISTRY_ERRORS = {
   AGENT_PATH_INVALID: 'The path of an agent is /agent/<name>, or /admin/<name> for a person who administers.',
   AGENT_OWNER_REQUIRED: 'Name the person or team that is accountable for this agent, in at most 255 characters.',
   AGENT_SELECTOR_INVALID: 'A selector is <attestor>:<provider>:<fact>, in at most 512 characters.',
-  AGENT_SELECTORS_MIXED: 'All selectors of an agent begin with the same attestor and provider: they come from one evidence.',
+  AGENT_SELECTORS_MIXED:
+    'All selectors of an agent begin with the same attestor and provider: they come from one evidence.',
   AGENT_DNS_NAME_INVALID: 'A DNS name of an agent is a lower-case host name without wildcards.',
   AGENT_DNS_NAME_RESERVED: 'This DNS name belongs to the server itself. Choose another.',
   AGENT_PERMISSION_INVALID: 'Each permission names one audience once and at least one action.',
@@ -28,8 +29,10 @@ export const REGISTRY_ERRORS = {
   RESOURCE_AUDIENCE_TAKEN: 'A resource with this audience exists.',
   RESOURCE_AUDIENCE_RESERVED: 'This audience is the server itself.',
   RESOURCE_OWNER_REQUIRED: 'Name the person or team that is accountable for this resource, in at most 255 characters.',
-  RESOURCE_ACTION_INVALID: 'A resource has 1 to 64 different actions, each of 1 to 128 letters, digits and the marks ._:-/.',
-  RESOURCE_SPIFFE_ID_INVALID: 'Those who act for a resource are named by at most 64 different SPIFFE IDs of this trust domain.',
+  RESOURCE_ACTION_INVALID:
+    'A resource has 1 to 64 different actions, each of 1 to 128 letters, digits and the marks ._:-/.',
+  RESOURCE_SPIFFE_ID_INVALID:
+    'Those who act for a resource are named by at most 64 different SPIFFE IDs of this trust domain.',
 } as const satisfies ErrorTable
 
 export const registryError = errorsOf(REGISTRY_ERRORS)

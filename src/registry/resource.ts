@@ -55,7 +55,12 @@ function parseAudience(audience: string, issuers: readonly string[]): string {
 
 function parseActions(actions: readonly string[]): readonly string[] {
   const different = new Set(actions).size === actions.length
-  if (actions.length === 0 || actions.length > MAX_ENTRIES || !different || !actions.every((text) => ACTION.test(text))) {
+  if (
+    actions.length === 0 ||
+    actions.length > MAX_ENTRIES ||
+    !different ||
+    !actions.every((text) => ACTION.test(text))
+  ) {
     throw registryError('RESOURCE_ACTION_INVALID')
   }
   return [...actions]
