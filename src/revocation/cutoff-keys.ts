@@ -27,7 +27,8 @@ export function credentialCutoffKeys(credential: Credential): readonly string[] 
 
 /** What a task token rests on besides the certificate that it is bound to. */
 export interface TokenGrounds {
-  readonly agent: string
+  /** Ids of the agents of the whole chain. */
+  readonly agents: readonly string[]
   readonly task: string
   readonly subject: string
   /** The token itself and every token above it; empty for the first of a chain that is still to be issued. */
@@ -37,7 +38,7 @@ export interface TokenGrounds {
 /** Keys of every cutoff that reaches a token only; compare them with the issue time of the first of its chain. */
 export function tokenCutoffKeys(grounds: TokenGrounds): readonly string[] {
   return [
-    cutoffKey('agent-tokens', grounds.agent),
+    ...[...new Set(grounds.agents)].map((agent) => cutoffKey('actor', agent)),
     cutoffKey('task', grounds.task),
     cutoffKey('subject', grounds.subject),
     ...grounds.chain.map((jti) => cutoffKey('token', jti)),

@@ -72,7 +72,8 @@ function credentialKeys(grounds: Omit<Grounds, 'cutoffs'>): readonly string[] {
 }
 
 function tokenKeys(grounds: Omit<Grounds, 'cutoffs'>): readonly string[] {
-  const { token, task } = grounds
+  const { token, ancestors, task } = grounds
+  const agents = [token, ...ancestors].map((one) => one.agent)
   const chain = [token.jti, ...token.ancestors]
-  return tokenCutoffKeys({ agent: token.agent, task: token.task, subject: task?.subject ?? token.actor, chain })
+  return tokenCutoffKeys({ agents, task: token.task, subject: task?.subject ?? token.actor, chain })
 }
