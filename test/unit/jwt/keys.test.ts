@@ -64,15 +64,19 @@ describe('a key', () => {
 describe('an ECDSA signature', () => {
   it('goes from DER to r and s and back, and node agrees', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 64 }), fc.constantFrom(32, 48, 66), (message, size) => {
-        const namedCurve = { 32: 'P-256', 48: 'P-384', 66: 'P-521' }[size] ?? ''
-        const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
-        const der = new Uint8Array(sign('sha256', message, privateKey))
-        const jose = derToJose(der, size)
-        expect(jose).toHaveLength(2 * size)
-        expect(joseToDer(jose, size)).toEqual(der)
-        expect(verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, jose)).toBe(true)
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 64 }),
+        fc.constantFrom(32 as const, 48 as const, 66 as const),
+        (message, size) => {
+          const namedCurve = { 32: 'P-256', 48: 'P-384', 66: 'P-521' }[size]
+          const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
+          const der = new Uint8Array(sign('sha256', message, privateKey))
+          const jose = derToJose(der, size)
+          expect(jose).toHaveLength(2 * size)
+          expect(joseToDer(jose, size)).toEqual(der)
+          expect(verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, jose)).toBe(true)
+        },
+      ),
       { numRuns: 30 },
     )
   })
