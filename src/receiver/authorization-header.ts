@@ -1,4 +1,3 @@
-import type { Connection } from './connection.ts'
 import { receiverError } from './errors.ts'
 
 /** A request; those of node:http, node:https and express have this form. */
@@ -6,7 +5,8 @@ export interface HttpRequest {
   readonly headers: { readonly authorization?: string | undefined }
   /** Every value of every header: node:http itself keeps only the first of several. */
   readonly headersDistinct?: { readonly authorization?: readonly string[] | undefined }
-  readonly socket: Connection
+  /** Node's TLSSocket; one that is none carries no certificate. */
+  readonly socket: object
 }
 
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i

@@ -7,16 +7,21 @@ export interface PresentedCertificate {
 }
 
 /** A connection that may carry a client certificate; node's TLSSocket has this form. */
-export interface Connection {
-  getPeerX509Certificate?(): PresentedCertificate | undefined
+interface TlsConnection {
+  getPeerX509Certificate(): PresentedCertificate | undefined
+}
+
+function isTls(connection: object): connection is TlsConnection {
+  return 'getPeerX509Certificate' in connection && typeof connection.getPeerX509Certificate === 'function'
 }
 
 const MAX_CERTIFICATES = 6
 
 /** The chain that the peer presented, as DER, leaf first. Empty when there is none, or no TLS. */
-export function presentedChain(connection: Connection): readonly Bytes[] {
+export function presentedChain(connection: object): readonly Bytes[] {
   const chain: Bytes[] = []
-  for (let next = connection.getPeerX509Certificate?.(); next !== undefined; next = next.issuerCertificate) {
+  if (!isTls(connection)) return chain
+  for (let next = connection.getPeerX509Certificate(); next !== undefined; next = next.issuerCertificate) {
     const der = new Uint8Array(next.raw)
     const repeats = chain.some((certificate) => Buffer.compare(certificate, der) === 0)
     if (repeats || chain.length === MAX_CERTIFICATES) break

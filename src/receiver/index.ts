@@ -1,7 +1,7 @@
 export { Access, type Operation } from './access.ts'
 export type { HttpRequest } from './authorization-header.ts'
 export type { ReceiverClock } from './clock.ts'
-export { presentedChain, type Connection, type PresentedCertificate } from './connection.ts'
+export { presentedChain, type PresentedCertificate } from './connection.ts'
 export { RECEIVER_ERRORS, receiverError, type ReceiverErrorCode } from './errors.ts'
 export { introspectAt, type Introspect, type PostForm } from './introspection.ts'
 export { accessOf, refuse, requireTask, type HttpResponse, type Middleware, type Requirement } from './middleware.ts'

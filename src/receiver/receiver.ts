@@ -6,7 +6,7 @@ import { Access, checkBinding } from './access.ts'
 import { AllowList } from './allow-list.ts'
 import { bearerToken, type HttpRequest } from './authorization-header.ts'
 import { momentOf, type ReceiverClock } from './clock.ts'
-import { presentedChain, type Connection } from './connection.ts'
+import { presentedChain } from './connection.ts'
 import { receiverError } from './errors.ts'
 import type { Introspect } from './introspection.ts'
 import { Peer } from './peer.ts'
@@ -39,7 +39,7 @@ interface VerifiedConnection {
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #allow: AllowList
-  readonly #connections = new WeakMap<Connection, VerifiedConnection>()
+  readonly #connections = new WeakMap<object, VerifiedConnection>()
 
   constructor(options: ReceiverOptions) {
     const { audience, issuer, skew = MAX_SKEW } = options
@@ -89,7 +89,7 @@ export class Receiver {
     return Access.join(peer, token, this.#options.constraints ?? [])
   }
 
-  #peerOf(connection: Connection): Peer {
+  #peerOf(connection: object): Peer {
     const [trust, now] = [this.#options.trust.current(), momentOf(this.#options.clock)]
     const known = this.#connections.get(connection)
     if (known?.trust === trust && known.at <= now && now <= known.peer.expiresAt) return known.peer
