@@ -12,6 +12,7 @@ const MEDIA_TYPES = { json: 'application/json', form: 'application/x-www-form-ur
  * @throws MEDIA_TYPE_UNSUPPORTED, BODY_UNEXPECTED, BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_CUT, and what parseJson throws
  */
 export async function readBody(request: IncomingMessage, route: Route): Promise<JsonValue | Bytes | undefined> {
+  if (route.takes === 'ignored') return undefined
   if (route.takes === 'nothing') {
     if (hasBody(request)) throw httpError('BODY_UNEXPECTED')
     return undefined

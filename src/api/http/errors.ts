@@ -8,7 +8,6 @@ export const HTTP_ERRORS = {
   BODY_CUT: 'The connection ended before the request body did.',
   BODY_UNEXPECTED: 'This endpoint takes no request body.',
   MEDIA_TYPE_UNSUPPORTED: 'The Content-Type of the request is not the one that this endpoint takes.',
-  AUTHENTICATION_REQUIRED: 'Present a client certificate of this trust domain.',
   CLIENT_CHAIN_TOO_LARGE: 'The client certificate chain is longer or larger than this server accepts.',
   RATE_LIMITED: 'Too many requests. Wait as long as Retry-After says.',
   SERVER_OVERLOADED: 'The server is busy. Try again shortly.',

@@ -1,13 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import type { Peer } from '#authentication/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import { httpError } from './errors.ts'
-
-/** Who is at the other end of a connection, as far as the connection itself can tell. */
-export type Peer =
-  | { readonly kind: 'tls'; readonly chain: readonly Bytes[]; readonly address: string }
-  | { readonly kind: 'unix'; readonly uid: number }
 
 /** Tells the peer of a request. One for each kind of listener. */
 export type PeerOf = (request: IncomingMessage) => Peer

@@ -37,8 +37,9 @@ export interface Answer {
 }
 
 export interface RouteSchema<Body, Query> {
-  readonly body?: WireSchema<Body>
-  readonly query?: WireSchema<Query>
+  /** `noBody` and `noQuery` where there is none. */
+  readonly body: WireSchema<Body>
+  readonly query: WireSchema<Query>
   /** What the answer looks like; null where it is not JSON or empty. */
   readonly answer: WireSchema | null
 }
@@ -54,7 +55,8 @@ export interface RouteSpec<Body, Query, Result> {
   readonly callers: readonly CallerClass[]
   /** `renewal` lets a certificate in that has expired within its grace. */
   readonly authentication?: 'current' | 'renewal'
-  readonly takes: 'nothing' | 'json' | 'form'
+  /** `ignored` leaves the body unread. */
+  readonly takes: 'nothing' | 'json' | 'form' | 'ignored'
   readonly limits: BodyLimits
   readonly errors: 'problem' | 'oauth'
   readonly schema: RouteSchema<Body, Query>
