@@ -47,15 +47,32 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Bytes> {
       finish()
     }
     const timer = setTimeout(() => {
-      settle(() => { reject(httpError('BODY_TOO_SLOW', { details: { within: limits.within } })) })
+      settle(() => {
+        reject(httpError('BODY_TOO_SLOW', { details: { within: limits.within } }))
+      })
     }, limits.within)
     request.on('data', (chunk: Bytes) => {
       length += chunk.length
       if (length <= limits.maxBytes) chunks.push(chunk)
-      else settle(() => { reject(httpError('BODY_TOO_LARGE', { details: { limit: limits.maxBytes } })) })
+      else
+        settle(() => {
+          reject(httpError('BODY_TOO_LARGE', { details: { limit: limits.maxBytes } }))
+        })
     })
-    request.once('end', () => { settle(() => { resolve(concat(...chunks)) }) })
-    request.once('close', () => { settle(() => { reject(httpError('BODY_CUT')) }) })
-    request.once('error', () => { settle(() => { reject(httpError('BODY_CUT')) }) })
+    request.once('end', () => {
+      settle(() => {
+        resolve(concat(...chunks))
+      })
+    })
+    request.once('close', () => {
+      settle(() => {
+        reject(httpError('BODY_CUT'))
+      })
+    })
+    request.once('error', () => {
+      settle(() => {
+        reject(httpError('BODY_CUT'))
+      })
+    })
   })
 }

@@ -92,7 +92,10 @@ function patternOf(path: string): RegExp {
 }
 
 /** A route that only refuses: callers come to it through the same limits as to any other. */
-function refusing(code: 'ROUTE_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'SERVER_STOPPING' | 'SERVER_OVERLOADED', allow = ''): Route {
+function refusing(
+  code: 'ROUTE_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'SERVER_STOPPING' | 'SERVER_OVERLOADED',
+  allow = '',
+): Route {
   const run = (): Promise<Answer> => Promise.reject(httpError(code, { details: { allow } }))
   return {
     id: code,

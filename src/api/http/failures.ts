@@ -33,7 +33,10 @@ type PublicCode = ErrorCode | HttpErrorCode | StoreCode
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
 
-function each<const Codes extends readonly PublicCode[]>(failure: Failure, codes: Codes): Record<Codes[number], Failure> {
+function each<const Codes extends readonly PublicCode[]>(
+  failure: Failure,
+  codes: Codes,
+): Record<Codes[number], Failure> {
   return Object.fromEntries(codes.map((code) => [code, failure])) as Record<Codes[number], Failure>
 }
 

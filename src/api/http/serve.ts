@@ -97,7 +97,8 @@ async function callerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   let caller: Caller | null = null
   try {
     const peer = peerOf(request)
-    caller = route.authentication === 'renewal' ? await flows.authenticateForRenewal(peer) : await flows.authenticate(peer)
+    caller =
+      route.authentication === 'renewal' ? await flows.authenticateForRenewal(peer) : await flows.authenticate(peer)
     visitor.name = caller.name
     admit(caller, route)
   } catch (error) {
