@@ -12,5 +12,10 @@ export function jsonSchemasOf(named: Readonly<Record<string, WireSchema>>): Read
   for (const [id, schema] of Object.entries(named)) registry.add(schema, { id })
   const uri = (id: string): string => `#/components/schemas/${id}`
   const { schemas } = z.toJSONSchema(registry, { uri, io: 'input', unrepresentable: 'any' })
-  return Object.fromEntries(Object.entries(schemas).map(([name, { $schema, $id, ...schema }]) => [name, schema]))
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutNames(schema)]))
+}
+
+/** A component of OpenAPI is named by its place. */
+function withoutNames(schema: object): object {
+  return Object.fromEntries(Object.entries(schema).filter(([member]) => member !== '$schema' && member !== '$id'))
 }

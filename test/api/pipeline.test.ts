@@ -1,120 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { authenticationError } from '#authentication/index.ts'
-import { RateLimit, type Flows, type Route } from '#api/http/index.ts'
-import { NO_BODY, route, SMALL_BODY } from '#api/http/build-route.ts'
-import {
-  listQuery,
-  noBody,
-  noQuery,
-  openTaskRequest,
-  parseWith,
-  problem,
-  renewRequest,
-  tokenReference,
-} from '#wire/index.ts'
+import { parseWith, problem } from '#wire/index.ts'
+import { testRoutes } from '../support/routes.ts'
 import { exchangeRaw, FakeFlows, LOCAL_ADMIN, startHttp, stopHttp, type TestServer } from '../support/http.ts'
-
-const base = { summary: 's', surface: 'api', callers: ['anyone'], errors: 'problem', status: 200, hot: false } as const
-
-function routes(): Route[] {
-  const render = (result: unknown) => ({ body: { result } })
-  return [
-    route({
-      ...base,
-      id: 'list',
-      method: 'GET',
-      path: '/v1/things',
-      takes: 'nothing',
-      limits: NO_BODY,
-      schema: { body: noBody, query: listQuery, answer: null },
-      flow: (_flows, call) => Promise.resolve(call.query.limit),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'show',
-      method: 'GET',
-      path: '/v1/things/{name}',
-      takes: 'nothing',
-      limits: NO_BODY,
-      schema: { body: noBody, query: noQuery, answer: null },
-      flow: (_flows, call) => Promise.resolve(call.path),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'open',
-      method: 'POST',
-      path: '/v1/tasks',
-      takes: 'json',
-      limits: { ...SMALL_BODY, maxBytes: 2_000, within: 200 },
-      schema: { body: openTaskRequest, query: noQuery, answer: null },
-      flow: (_flows, call) => Promise.resolve(call.body.authority.length),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'hot',
-      hot: true,
-      method: 'POST',
-      path: '/v1/renew',
-      takes: 'json',
-      limits: SMALL_BODY,
-      schema: { body: renewRequest, query: noQuery, answer: null },
-      flow: () => Promise.resolve('hot'),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'token',
-      hot: true,
-      errors: 'oauth',
-      method: 'POST',
-      path: '/oauth2/token',
-      takes: 'form',
-      limits: SMALL_BODY,
-      schema: { body: tokenReference, query: noQuery, answer: null },
-      flow: () => Promise.resolve('ok'),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'crash',
-      method: 'POST',
-      path: '/v1/crash',
-      takes: 'nothing',
-      limits: NO_BODY,
-      schema: { body: noBody, query: noQuery, answer: null },
-      flow: () => Promise.reject(new TypeError('secret of the inside')),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'adminOnly',
-      callers: ['operator'],
-      method: 'POST',
-      path: '/v1/admin',
-      takes: 'nothing',
-      limits: NO_BODY,
-      schema: { body: noBody, query: noQuery, answer: null },
-      flow: () => Promise.resolve('in'),
-      render,
-    }),
-    route({
-      ...base,
-      id: 'agentOnly',
-      callers: ['agent'],
-      errors: 'oauth',
-      method: 'POST',
-      path: '/oauth2/introspect',
-      takes: 'form',
-      limits: SMALL_BODY,
-      schema: { body: tokenReference, query: noQuery, answer: null },
-      flow: () => Promise.resolve('in'),
-      render,
-    }),
-  ]
-}
 
 const TASK = { authority: [{ type: 'task', resource: 'https://a.example', actions: ['read'] }] }
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -126,7 +14,7 @@ describe('the pipeline of every request', () => {
 
   beforeEach(async () => {
     flows = new FakeFlows()
-    server = await startHttp({ routes: routes(), flows: flows as unknown as Flows })
+    server = await startHttp({ routes: testRoutes(), flows })
   })
   afterEach(() => stopHttp(server))
 
@@ -340,41 +228,5 @@ describe('the pipeline of every request', () => {
     server.dispatcher.stop()
     const { status, headers, body } = await call('/v1/things')
     expect([status, headers.get('connection'), body['code']]).toEqual([503, 'close', 'SERVER_STOPPING'])
-  })
-})
-
-describe('rate limits', () => {
-  it('stop an unknown caller after the burst, say when to come back, and let go then', async () => {
-    const limits = { address: new RateLimit({ rate: 1, burst: 3 }), identity: new RateLimit({ rate: 1, burst: 3 }) }
-    const server = await startHttp({ routes: routes(), flows: new FakeFlows() as unknown as Flows, limits })
-    const get = () => fetch(`${server.origin}/v1/things`)
-    expect([(await get()).status, (await get()).status, (await get()).status]).toEqual([200, 200, 200])
-    const refused = await get()
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
-    server.clock.advance(1_000)
-    expect((await get()).status).toBe(200)
-    await stopHttp(server)
-  })
-
-  it('count certificates that are refused against the address', async () => {
-    const flows = new FakeFlows()
-    flows.fail = authenticationError('CLIENT_CERTIFICATE_UNTRUSTED')
-    const limits = { address: new RateLimit({ rate: 1, burst: 2 }), identity: new RateLimit({ rate: 1, burst: 2 }) }
-    const server = await startHttp({ routes: routes(), flows: flows as unknown as Flows, limits })
-    const statuses = []
-    for (let index = 0; index < 4; index++) statuses.push((await fetch(`${server.origin}/v1/things`)).status)
-    expect(statuses).toEqual([401, 401, 429, 429])
-    await stopHttp(server)
-  })
-
-  it('know a caller by name once there is one', async () => {
-    const flows = new FakeFlows()
-    flows.identity = LOCAL_ADMIN
-    const limits = { address: new RateLimit({ rate: 1, burst: 1 }), identity: new RateLimit({ rate: 1, burst: 5 }) }
-    const server = await startHttp({ routes: routes(), flows: flows as unknown as Flows, limits })
-    const statuses = []
-    for (let index = 0; index < 6; index++) statuses.push((await fetch(`${server.origin}/v1/things`)).status)
-    expect(statuses).toEqual([200, 200, 200, 200, 200, 429])
-    await stopHttp(server)
   })
 })

@@ -1,4 +1,4 @@
-import { isWritError, WritError } from '#kernel/errors.ts'
+import { isWritError, type WritError } from '#kernel/errors.ts'
 import type { OauthErrorBody, Problem } from '#wire/index.ts'
 import { httpError } from './errors.ts'
 import { failureOf, oauthStatusOf, type Failure } from './failures.ts'

@@ -3,7 +3,8 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { noBody, noQuery } from '#wire/index.ts'
 import { httpError } from './errors.ts'
 import type { Answer, Method, Route } from './route.ts'
-import { serve, type ServeOptions } from './serve.ts'
+import type { ServeOptions } from './door.ts'
+import { serve } from './serve.ts'
 
 export interface DispatchOptions extends ServeOptions {
   readonly routes: readonly Route[]
