@@ -33,6 +33,7 @@ export class RefreshingTrust implements TrustSource {
   #held: { readonly trust: Trust; readonly since: Milliseconds } | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  #open = false
 
   constructor(options: RefreshingTrustOptions) {
     const { maxStaleness = DEFAULT_MAX_STALENESS } = options
@@ -63,16 +64,19 @@ export class RefreshingTrust implements TrustSource {
     await this.#running
   }
 
-  /** Refreshes once, then again and again until `close`. Rejects when the first refresh fails; goes on regardless. */
+  /** Refreshes once, then again and again until `close`. Rejects when the first refresh fails, and goes on regardless. */
   async start(): Promise<void> {
-    const first = this.refresh()
-    this.#schedule()
-    await first
+    this.#open = true
+    try {
+      await this.refresh()
+    } finally {
+      this.#schedule()
+    }
   }
 
   close(): void {
+    this.#open = false
     clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 
   async #load(): Promise<void> {
@@ -84,8 +88,10 @@ export class RefreshingTrust implements TrustSource {
     this.#held = { trust, since }
   }
 
+  /** After every refresh anew, since it may have brought another hint. */
   #schedule(): void {
     clearTimeout(this.#timer)
+    if (!this.#open) return
     this.#timer = setTimeout(() => {
       void this.#refreshAgain()
     }, this.interval)
@@ -98,6 +104,6 @@ export class RefreshingTrust implements TrustSource {
     } catch (error) {
       this.#options.onFailure?.(error)
     }
-    if (this.#timer !== undefined) this.#schedule()
+    this.#schedule()
   }
 }

@@ -1,4 +1,4 @@
-import { connect, type TLSSocket } from 'node:tls'
+import { connect } from 'node:tls'
 import express from 'express'
 import { after, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { TaskToken } from '#jwt/index.ts'
@@ -49,6 +49,32 @@ async function serve(receiver: Receiver, requirement: Requirement = invoice): Pr
 }
 
 const serveWith = (changes: Partial<ReceiverOptions> = {}): Promise<void> => serve(setup.receiver(changes))
+
+interface Session {
+  readonly reused: boolean
+  readonly session: Buffer | undefined
+}
+
+function handshake(version: 'TLSv1.2' | 'TLSv1.3', session?: Buffer): Promise<Session> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      ...{ host: '127.0.0.1', port: server.port, rejectUnauthorized: false, ...pemOf(agent) },
+      ...{ minVersion: version, maxVersion: version, ...(session === undefined ? {} : { session }) },
+    })
+    let issued: Buffer | undefined
+    socket.on('session', (latest: Buffer) => (issued = latest)).on('error', reject)
+    socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
+    socket.once('data', () => {
+      resolve({ reused: socket.isSessionReused(), session: issued ?? socket.getSession() })
+      socket.destroy()
+    })
+  })
+}
+
+async function resumes(version: 'TLSv1.2' | 'TLSv1.3'): Promise<boolean> {
+  const first = await handshake(version)
+  return (await handshake(version, first.session)).reused
+}
 
 describe('a receiver over real TLS', () => {
   it('lets a bound token of an allowed caller do what its task allows', async () => {
@@ -273,30 +299,17 @@ describe('a receiver over real TLS', () => {
     expect(answer).toEqual({ status: 500, challenge: undefined, body: { error: 'server_error' } })
   })
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('never resumes a %s session', async (version) => {
-    await serveWith()
-    const options = {
-      ...{ host: '127.0.0.1', port: server.port, rejectUnauthorized: false, ...pemOf(agent) },
-      ...{ minVersion: version, maxVersion: version },
-    }
-    const open = (session?: Buffer): Promise<{ socket: TLSSocket; session: Buffer | undefined }> =>
-      new Promise((resolve, reject) => {
-        const socket = connect({ ...options, ...(session === undefined ? {} : { session }) })
-        let last: Buffer | undefined
-        socket.on('session', (issued: Buffer) => (last = issued)).on('error', reject)
-        socket.on('secureConnect', () => {
-          socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-          socket.once('data', () => {
-            resolve({ socket, session: last ?? socket.getSession() })
-          })
-        })
-      })
-    const first = await open()
-    first.socket.destroy()
-    const second = await open(first.session)
-    expect(second.socket.isSessionReused()).toBe(false)
-    second.socket.destroy()
-  })
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'never resumes a %s session, which plain TLS options would',
+    async (version) => {
+      const plain = { ...receiverTlsOptions(), secureOptions: 0 }
+      server = await LoopbackServer.listen({ ...plain, ...pemOf(service) }, (_request, response) => response.end())
+      expect(await resumes(version)).toBe(true)
+      await server.close()
+      await serveWith()
+      expect(await resumes(version)).toBe(false)
+    },
+  )
 
   it('without a server at all a receiver verifies what it is given', async () => {
     await serveWith()
