@@ -1,3 +1,9 @@
+import { concat, toHex, utf8, type Bytes } from '#kernel/bytes.ts'
+import { sha256 } from '#kernel/digest.ts'
+import { toRfc3339, type Instant } from '#kernel/instant.ts'
+import { canonicalize } from '#kernel/json.ts'
+import { auditError } from './errors.ts'
+
 /**
  * What a story wants written down. The journal adds `v`, `at`, `replica` and `seq`, and for a commit that is refused
  * turns the decision into `deny:<CODE>`.
@@ -18,4 +24,64 @@ export interface LeafDraft {
   readonly commitments: Readonly<Record<string, string>>
   /** Personal data and the decision's input, kept beside the leaf under salted commitments, erasable. */
   readonly private?: Readonly<Record<string, string>>
+}
+
+/** Where a leaf stands: when, and as which of its replica's leaves. `seq` has no gaps within a replica. */
+export interface LeafPlace {
+  readonly at: Instant
+  readonly replica: string
+  readonly seq: number
+}
+
+export interface EncodedLeaf {
+  /** Canonical JSON (RFC 8785), leaf version 1. */
+  readonly bytes: Bytes
+  /** SHA-256(0x00 ‖ bytes), hex: the leaf hash of RFC 9162 section 2.1. */
+  readonly hash: string
+}
+
+/** Nobody can fill the log with one leaf, and an entry of a tile stays far below its 64 KiB. */
+const MAX_LEAF_BYTES = 16 * 1024
+
+const TYPE = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$/
+const DECISION = /^(permit|deny:[A-Z][A-Z0-9_]*)$/
+const NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/
+const LEAF_PREFIX = Uint8Array.of(0)
+
+/**
+ * Writes a leaf of version 1: `{v, at, replica, seq, type, actor, object, decision, input_digest, policy,
+ * commitments}`. The form is fixed for ever; what is `private` in the draft is not looked at.
+ * @throws AUDIT_LEAF_INVALID when a member does not have its form or the whole is longer than 16 KiB
+ */
+export function encodeLeaf(draft: LeafDraft, place: LeafPlace): EncodedLeaf {
+  checkDraft(draft)
+  const bytes = utf8(
+    canonicalize({
+      v: 1,
+      at: toRfc3339(place.at),
+      replica: place.replica,
+      seq: place.seq,
+      type: draft.type,
+      actor: draft.actor,
+      object: draft.object,
+      decision: draft.decision,
+      input_digest: draft.inputDigest,
+      policy: draft.policy,
+      commitments: draft.commitments,
+    }),
+  )
+  if (bytes.length > MAX_LEAF_BYTES) throw auditError('AUDIT_LEAF_INVALID', { details: { bytes: bytes.length } })
+  return { bytes, hash: leafHash(bytes) }
+}
+
+/** RFC 9162 section 2.1: SHA-256(0x00 ‖ leaf), hex. */
+export function leafHash(bytes: Bytes): string {
+  return toHex(sha256(concat(LEAF_PREFIX, bytes)))
+}
+
+function checkDraft(draft: LeafDraft): void {
+  const wellFormed = TYPE.test(draft.type) && DECISION.test(draft.decision) && draft.actor !== '' && draft.object !== ''
+  if (!wellFormed) throw auditError('AUDIT_LEAF_INVALID', { details: { type: draft.type, decision: draft.decision } })
+  const foreign = Object.keys(draft.commitments).find((name) => !NAME.test(name))
+  if (foreign !== undefined) throw auditError('AUDIT_LEAF_INVALID', { details: { type: draft.type } })
 }

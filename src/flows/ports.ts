@@ -128,7 +128,10 @@ export interface ClockMarks {
 /** Where private keys of authorities live. `reference` names a key, never holds one. */
 export interface Keys {
   /** Makes a new key. @throws KEY_EXISTS when `name` is taken */
-  generate(name: string, algorithm: SignatureAlgorithm): Promise<{ readonly reference: string; readonly signer: Signer }>
+  generate(
+    name: string,
+    algorithm: SignatureAlgorithm,
+  ): Promise<{ readonly reference: string; readonly signer: Signer }>
   /** @throws KEY_NOT_FOUND, KEY_UNUSABLE */
   open(reference: string): Promise<Signer>
 }

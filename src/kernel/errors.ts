@@ -46,7 +46,9 @@ export function errorsOf<Table extends ErrorTable>(
 
 /** True when `error` is ours and, where codes are given, carries one of them. Never decide by message text. */
 export function isWritError<Code extends string>(error: unknown, ...codes: readonly Code[]): error is WritError<Code> {
-  return error instanceof WritError && (codes.length === 0 || (codes as readonly string[]).includes(error.code))
+  if (!(error instanceof WritError)) return false
+  const code: string = (error as WritError).code
+  return codes.length === 0 || codes.some((wanted) => wanted === code)
 }
 
 /** The failures of the kernel's own parsers. */

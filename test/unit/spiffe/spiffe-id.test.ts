@@ -1,15 +1,6 @@
-import { isWritError } from '#kernel/errors.ts'
 import { SpiffeId, TrustDomain } from '#spiffe/index.ts'
 import { describe, expect, it } from 'vitest'
-
-function codeOf(action: () => unknown): string {
-  try {
-    action()
-  } catch (error) {
-    return isWritError(error) ? error.code : 'NOT_OURS'
-  }
-  return 'ACCEPTED'
-}
+import { codeOf } from '../../support/code-of.ts'
 
 const parse = (text: string): string => codeOf(() => SpiffeId.parse(text))
 

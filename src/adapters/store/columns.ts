@@ -1,0 +1,288 @@
+import type { PRIMARY_KEYS, TableName, Tables } from '#flows/tables.ts'
+
+/**
+ * What a column holds in both databases: `text`, `integer` (64 bits; instants are milliseconds), `bytes`, or `json`
+ * (a list or an object, kept as JSON text). A question mark allows null.
+ */
+export type ColumnKind = 'text' | 'integer' | 'bytes' | 'json' | 'text?' | 'integer?' | 'bytes?' | 'json?'
+
+type KindOf<Value> = Value extends string
+  ? 'text'
+  : Value extends number
+    ? 'integer'
+    : Value extends Uint8Array
+      ? 'bytes'
+      : 'json'
+
+type Nullable<Kind extends string, Value> = null extends Value ? `${Kind}?` : Kind
+
+type ColumnsOf<Row> = { readonly [Column in keyof Row]-?: Nullable<KindOf<NonNullable<Row[Column]>>, Row[Column]> }
+
+interface TypedTable<Row> {
+  /** Its first column is the one in `PRIMARY_KEYS`. */
+  readonly primaryKey: readonly (keyof Row & string)[]
+  readonly unique: readonly (readonly (keyof Row & string)[])[]
+  readonly columns: ColumnsOf<Row>
+}
+
+/**
+ * The tables as both databases have them, in the order of the records. Every SQL identifier that the store ever
+ * writes comes from here; that the records agree is checked by the compiler, that the databases do by a test.
+ */
+const TABLES = {
+  Agent: {
+    primaryKey: ['id'],
+    unique: [['name'], ['path']],
+    columns: {
+      id: 'text',
+      name: 'text',
+      owner: 'text',
+      path: 'text',
+      identity: 'text',
+      selectors: 'json',
+      dnsNames: 'json',
+      permissions: 'json',
+      keyClasses: 'json',
+      x509Lifetime: 'integer',
+      jwtLifetime: 'integer',
+      tokenLifetime: 'integer',
+      maxAttestationAge: 'integer',
+      renewGrace: 'integer',
+      maxTaskLifetime: 'integer',
+      maxDepth: 'integer',
+      state: 'text',
+      version: 'integer',
+      createdAt: 'integer',
+      updatedAt: 'integer',
+    },
+  },
+  Instance: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: {
+      id: 'text',
+      spiffeId: 'text',
+      agent: 'text',
+      node: 'text?',
+      attestor: 'text',
+      selectors: 'json',
+      evidenceDigest: 'text',
+      evidenceSalt: 'text',
+      keyClass: 'text',
+      keyClassSource: 'text',
+      attestedAt: 'integer',
+      lineage: 'text',
+      state: 'text',
+      createdAt: 'integer',
+    },
+  },
+  Node: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: {
+      id: 'text',
+      name: 'text',
+      attestor: 'text',
+      selectors: 'json',
+      lastSeen: 'integer',
+      bundleSequence: 'integer',
+    },
+  },
+  Resource: {
+    primaryKey: ['id'],
+    unique: [['audience']],
+    columns: {
+      id: 'text',
+      audience: 'text',
+      owner: 'text',
+      spiffeIds: 'json',
+      actions: 'json',
+      proxies: 'json',
+      state: 'text',
+      createdAt: 'integer',
+    },
+  },
+  Principal: {
+    primaryKey: ['id'],
+    unique: [['subject']],
+    columns: { id: 'text', subject: 'text', name: 'text', roles: 'json', state: 'text', createdAt: 'integer' },
+  },
+  EnrollSession: {
+    primaryKey: ['hash'],
+    unique: [],
+    columns: { hash: 'text', attestor: 'text', state: 'text', context: 'json', expiresAt: 'integer' },
+  },
+  JoinToken: {
+    primaryKey: ['id'],
+    unique: [['hash']],
+    columns: {
+      id: 'text',
+      hash: 'text',
+      agent: 'text',
+      createdBy: 'text',
+      createdAt: 'integer',
+      expiresAt: 'integer',
+      redeemedAt: 'integer?',
+      redeemedCsr: 'text?',
+      instance: 'text?',
+      deletedAt: 'integer?',
+    },
+  },
+  Authority: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: {
+      id: 'text',
+      kind: 'text',
+      algorithm: 'text',
+      keyReference: 'text',
+      publicKey: 'bytes',
+      kid: 'text',
+      certificate: 'bytes?',
+      issuer: 'text?',
+      state: 'text',
+      notBefore: 'integer',
+      notAfter: 'integer',
+      version: 'integer',
+      createdAt: 'integer',
+      publishedAt: 'integer?',
+      activatedAt: 'integer?',
+      retiredAt: 'integer?',
+    },
+  },
+  Certificate: {
+    primaryKey: ['serial'],
+    unique: [['idempotencyKey']],
+    columns: {
+      serial: 'text',
+      kind: 'text',
+      der: 'bytes?',
+      authority: 'text',
+      spiffeId: 'text?',
+      agent: 'text?',
+      instance: 'text?',
+      lineage: 'text?',
+      renewed: 'text?',
+      spkiHash: 'text',
+      tbsHash: 'text',
+      crlShard: 'integer',
+      issuedAt: 'integer',
+      notBefore: 'integer',
+      notAfter: 'integer',
+      state: 'text',
+      revokedAt: 'integer?',
+      reason: 'text?',
+      idempotencyKey: 'text?',
+    },
+  },
+  Task: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: {
+      id: 'text',
+      agent: 'text',
+      instance: 'text?',
+      owner: 'text',
+      subject: 'text',
+      subjectProof: 'text?',
+      authority: 'json',
+      transaction: 'text',
+      deadline: 'integer',
+      maxDepth: 'integer',
+      maxDerivations: 'integer',
+      state: 'text',
+      version: 'integer',
+      createdBy: 'text',
+      createdAt: 'integer',
+      endedAt: 'integer?',
+    },
+  },
+  TaskToken: {
+    primaryKey: ['jti'],
+    unique: [],
+    columns: {
+      jti: 'text',
+      task: 'text',
+      parent: 'text?',
+      ancestors: 'json',
+      actor: 'text',
+      agent: 'text',
+      instance: 'text',
+      audience: 'text',
+      confirmation: 'text',
+      certificate: 'text',
+      statusIndex: 'integer',
+      issuedAt: 'integer',
+      expiresAt: 'integer',
+      revokedAt: 'integer?',
+    },
+  },
+  Cutoff: {
+    primaryKey: ['key'],
+    unique: [],
+    columns: {
+      key: 'text',
+      kind: 'text',
+      value: 'text',
+      before: 'integer',
+      reason: 'text',
+      createdBy: 'text',
+      createdAt: 'integer',
+    },
+  },
+  Replay: { primaryKey: ['key'], unique: [], columns: { key: 'text', expiresAt: 'integer' } },
+  LogLeaf: {
+    primaryKey: ['hash'],
+    unique: [['replica', 'seq'], ['position']],
+    columns: {
+      hash: 'text',
+      replica: 'text',
+      seq: 'integer',
+      at: 'integer',
+      type: 'text',
+      actor: 'text',
+      object: 'text',
+      bytes: 'bytes',
+      position: 'integer?',
+    },
+  },
+  LogPrivate: {
+    primaryKey: ['leaf', 'name'],
+    unique: [],
+    columns: { leaf: 'text', name: 'text', salt: 'text', bytes: 'bytes' },
+  },
+  Outbox: {
+    primaryKey: ['id'],
+    unique: [['position']],
+    columns: { id: 'text', type: 'text', data: 'json', createdAt: 'integer', position: 'integer?' },
+  },
+} as const satisfies { readonly [Table in TableName]: TypedTable<Tables[Table]> }
+
+/** The same table with its types forgotten, for code that works on any of them. */
+export interface TableShape {
+  readonly name: TableName
+  readonly primaryKey: readonly string[]
+  /** Every unique key, the primary key first. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+  readonly columns: Readonly<Record<string, ColumnKind>>
+}
+
+type FirstColumns = { readonly [Table in TableName]: (typeof TABLES)[Table]['primaryKey'][0] }
+const firstColumns: FirstColumns = {} as typeof PRIMARY_KEYS satisfies FirstColumns
+void firstColumns
+
+export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[]
+
+const SHAPES = new Map<string, TableShape>(
+  TABLE_NAMES.map((name) => {
+    const { primaryKey, unique, columns } = TABLES[name]
+    return [name, { name, primaryKey, uniqueKeys: [primaryKey, ...unique], columns }]
+  }),
+)
+
+/** What is known of a table; a name that is not in the list is a programming error. */
+export function shapeOf(table: TableName): TableShape {
+  const shape = SHAPES.get(table)
+  if (shape === undefined) throw new TypeError(`no such table: ${table}`)
+  return shape
+}

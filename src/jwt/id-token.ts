@@ -1,0 +1,61 @@
+import type { Instant } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import { checkAudience, checkIssuer, checkTimes, ClaimReader, type Moment } from './claims.ts'
+import { parseCompact } from './compact.ts'
+import { jwtError } from './errors.ts'
+import type { KeySet } from './key-set.ts'
+import { VerifiedToken } from './verify.ts'
+
+export interface IdTokenRules extends Moment {
+  readonly keys: KeySet
+  readonly issuer: string
+  /** Our client ID at that issuer. */
+  readonly audience: string
+}
+
+/** A verified OpenID Connect ID token (Core section 2) of a configured issuer. */
+export class IdToken {
+  readonly issuer: string
+  readonly subject: string
+  readonly issuedAt: Instant
+  readonly expiresAt: Instant
+  /** When the person signed in, where the issuer says. */
+  readonly authenticatedAt: Instant | undefined
+  readonly #token: VerifiedToken
+
+  private constructor(token: VerifiedToken) {
+    const claims = new ClaimReader(token.claims)
+    this.issuer = claims.string('iss')
+    this.subject = claims.string('sub')
+    this.issuedAt = claims.instant('iat')
+    this.expiresAt = claims.instant('exp')
+    this.authenticatedAt = claims.optionalInstant('auth_time')
+    this.#token = token
+  }
+
+  /**
+   * OpenID Connect Core section 3.1.3.7. A workload's token is refused here even if its keys were trusted.
+   * @throws the codes of parseCompact and VerifiedToken.verify, JWT_CLAIM_*, JWT_ISSUER_WRONG, JWT_AUDIENCE_WRONG,
+   *   JWT_EXPIRED, JWT_NOT_YET_VALID, JWT_SUBJECT_WRONG
+   */
+  static verify(text: string, rules: IdTokenRules): IdToken {
+    const token = VerifiedToken.verify(parseCompact(text, 'id-token'), rules.keys)
+    const claims = new ClaimReader(token.claims)
+    checkIssuer(claims, rules.issuer)
+    checkTimes(claims, rules)
+    checkAudience(claims, rules.audience, 'among')
+    checkAuthorizedParty(claims, rules.audience)
+    if (claims.string('sub').toLowerCase().startsWith('spiffe:')) throw jwtError('JWT_SUBJECT_WRONG')
+    return new IdToken(token)
+  }
+
+  get claims(): JsonObject {
+    return this.#token.claims
+  }
+}
+
+/** With several audiences `azp` must say that it was issued to us; where it is present it must say so in any case. */
+function checkAuthorizedParty(claims: ClaimReader, audience: string): void {
+  const needed = claims.audience().length > 1 || claims.has('azp')
+  if (needed && claims.string('azp') !== audience) throw jwtError('JWT_AUDIENCE_WRONG')
+}

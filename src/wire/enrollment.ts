@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { agentName, csrText, instantText, serial, spiffeIdText, tokenText } from './values.ts'
+import { trustBundle } from './federation.ts'
+
+const instance = z.string().regex(/^i-[0-9a-z]{16}$/)
+
+/** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
+export const enrollRequest = z.discriminatedUnion('attestor', [
+  z.strictObject({
+    attestor: z.literal('join_token'),
+    evidence: z.strictObject({ token: z.string().min(1).max(256) }),
+    csr: csrText,
+    agent: agentName.optional(),
+  }),
+])
+export type EnrollRequest = z.output<typeof enrollRequest>
+
+/** `POST /v1/renew`, under the certificate that is to be renewed. */
+export const renewRequest = z.strictObject({ csr: csrText })
+export type RenewRequest = z.output<typeof renewRequest>
+
+/** An X.509-SVID: `certificate` is the PEM leaf, `chain` the PEM intermediates, which may be empty. */
+export const svidAnswer = z.object({
+  instance,
+  spiffe_id: spiffeIdText,
+  certificate: z.string().max(16_384),
+  chain: z.string().max(65_536),
+  bundle: trustBundle,
+  serial,
+  not_before: instantText,
+  not_after: instantText,
+  renew_at: instantText,
+  lifetime_cut: z.boolean(),
+})
+export type SvidAnswer = z.output<typeof svidAnswer>
+
+/** `POST /v1/jwt-svid`. */
+export const jwtSvidRequest = z.strictObject({ audience: z.array(z.string().min(1).max(512)).min(1).max(8) })
+export type JwtSvidRequest = z.output<typeof jwtSvidRequest>
+
+export const jwtSvidAnswer = z.object({ token: tokenText, spiffe_id: spiffeIdText, expires_at: instantText })
+export type JwtSvidAnswer = z.output<typeof jwtSvidAnswer>

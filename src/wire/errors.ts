@@ -1,0 +1,17 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const WIRE_ERRORS = {
+  BODY_INVALID: 'The request body does not have the form that this endpoint requires.',
+  QUERY_INVALID: 'The query parameters do not have the form that this endpoint requires.',
+  PATH_INVALID: 'The path names something that cannot exist.',
+  FORM_INVALID: 'A parameter of the request is missing or malformed.',
+  FORM_MALFORMED: 'The body is not a well-formed application/x-www-form-urlencoded document.',
+  FORM_TOO_LARGE: 'The form is larger than this endpoint accepts.',
+  FORM_DUPLICATE_PARAMETER: 'A parameter is given more than once.',
+  AUTHORIZATION_DETAILS_MALFORMED: 'The authorization_details are not a list of entries of type task.',
+  ANSWER_INVALID: 'The server answered with a body that this client does not understand.',
+  JOIN_TOKEN_MALFORMED: 'The join token is not of the form wjt_<secret>.<pin>.',
+} as const satisfies ErrorTable
+
+export const wireError = errorsOf(WIRE_ERRORS)
+export type WireErrorCode = keyof typeof WIRE_ERRORS

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from '#kernel/bytes.ts'
+import { wireError } from './errors.ts'
+import { parseWith } from './parse.ts'
+
+/** The query of every list: `limit` up to 1000 (100 unless given) and the opaque `after` of the previous page. */
+export const listQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^[1-9][0-9]{0,3}$/)
+    .transform(Number)
+    .pipe(z.int().max(1000))
+    .default(100),
+  after: z.string().min(1).max(512).optional(),
+})
+export type ListQuery = z.output<typeof listQuery>
+
+export const noQuery = z.strictObject({})
+
+/**
+ * Parses the part of a URL behind the question mark; a parameter may be given once.
+ * @throws QUERY_INVALID
+ */
+export function parseQuery<Schema extends z.ZodType>(schema: Schema, query: string): z.output<Schema> {
+  const given = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (given.has(name)) throw wireError('QUERY_INVALID', { details: { problem: 'duplicate' } })
+    given.set(name, value)
+  }
+  return parseWith(schema, Object.fromEntries(given), 'QUERY_INVALID')
+}
+
+/** The opaque cursor behind which a list goes on. */
+export function formatCursor(key: string): string {
+  return toBase64Url(utf8(key))
+}
+
+/** @throws QUERY_INVALID unless `formatCursor` made it */
+export function parseCursor(cursor: string): string {
+  try {
+    return fromUtf8(fromBase64Url(cursor))
+  } catch (cause) {
+    throw wireError('QUERY_INVALID', { cause, details: { member: 'after' } })
+  }
+}

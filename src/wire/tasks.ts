@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { action, id, instantText, listOf, resourceUri, seconds, text } from './values.ts'
+
+/** One entry of `authorization_details` (RFC 9396 section 2) of our one type. */
+export const authorizationDetail = z.strictObject({
+  type: z.literal('task'),
+  resource: resourceUri,
+  actions: z.array(action).min(1).max(64),
+  identifiers: z.array(text(256)).min(1).max(256).optional(),
+  constraints: z
+    .record(z.string().regex(/^max_[a-z0-9_]{1,48}$/), z.int().min(0))
+    .refine((entries) => Object.keys(entries).length <= 16)
+    .optional(),
+})
+export type AuthorizationDetailDocument = z.output<typeof authorizationDetail>
+
+export const authorizationDetails = z.array(authorizationDetail).min(1).max(16)
+
+/** `POST /v1/tasks`. The end is given as a length or as a moment, or left to the agent's limit. */
+export const openTaskRequest = z
+  .strictObject({
+    authority: authorizationDetails,
+    expires_in: seconds(1, 31_536_000).optional(),
+    deadline: instantText.optional(),
+    max_depth: z.int().min(0).max(16).optional(),
+    max_derivations: z.int().min(0).max(1_000_000).optional(),
+  })
+  .refine((request) => request.expires_in === undefined || request.deadline === undefined, { path: ['deadline'] })
+export type OpenTaskRequest = z.output<typeof openTaskRequest>
+
+export const taskState = z.enum(['pending', 'active', 'suspended', 'completed', 'revoked', 'expired'])
+
+export const taskView = z.object({
+  id: id('task'),
+  agent: text(128),
+  subject: text(2048),
+  owner: text(256),
+  state: taskState,
+  authority: authorizationDetails,
+  deadline: instantText,
+  max_depth: z.int(),
+  max_derivations: z.int(),
+  created_at: instantText,
+  ended_at: instantText.nullable(),
+  txn: text(128),
+})
+export type TaskView = z.output<typeof taskView>
+
+export const taskList = listOf(taskView)

@@ -1,0 +1,243 @@
+import { leafMaker, type LeafDraft, type LogLeafRecord, type MakeLeaf, type OutboxRecord } from '#audit/index.ts'
+import type {
+  Change,
+  ClockMarks,
+  Commit,
+  Committed,
+  Counters,
+  Journal,
+  Leases,
+  ListQuery,
+  Reader,
+  Where,
+} from '#flows/ports.ts'
+import type { TableName, Tables } from '#flows/tables.ts'
+import type { Clock } from '#kernel/clock.ts'
+import { isWritError, type WritError } from '#kernel/errors.ts'
+import { newId } from '#kernel/ids.ts'
+import type { Instant } from '#kernel/instant.ts'
+import type { Random } from '#kernel/random.ts'
+import { shapeOf, type TableShape } from '../../src/adapters/store/columns.ts'
+import { compare, passes, testsOf, type Scalar } from '../../src/adapters/store/conditions.ts'
+import { storeError } from '../../src/adapters/store/errors.ts'
+import { FakeClock } from './clock.ts'
+import { FakeRandom } from './random.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+/** The nth commit (the first is 1) fails as if the database had gone away, before or after it took effect. */
+export interface CommitFailure {
+  readonly when: 'before' | 'after'
+  readonly commit: number
+}
+
+export interface MemoryStoreOptions {
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly replica?: string
+}
+
+/**
+ * The store in memory, with the same meaning as the real ones and nothing durable. Commits run one after the other,
+ * so the lock is none. `leaves` and `events` are in the order in which they were written.
+ */
+export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMarks {
+  readonly leaves: (LogLeafRecord & { readonly draft: LeafDraft })[] = []
+  readonly events: OutboxRecord[] = []
+  /** Set it to make a commit fail with STORE_UNAVAILABLE. */
+  fail: CommitFailure | null = null
+  /** Set it to make every read fail with STORE_UNAVAILABLE. */
+  failReads = false
+  /** What `databaseNow` answers. */
+  databaseClock: Instant | null = null
+  /** How many commits there were, refused and failed ones included. */
+  commits = 0
+
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #replica: string
+  readonly #makeLeaf: MakeLeaf
+  readonly #counters = new Map<string, number>()
+  readonly #leases = new Map<string, { holder: string; until: Instant; fencing: number }>()
+  readonly #marks = new Map<string, Instant>()
+  #tables = new Map<TableName, readonly Row[]>()
+
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#clock = options.clock ?? new FakeClock()
+    this.#random = options.random ?? new FakeRandom('memory-store')
+    this.#replica = options.replica ?? 'memory'
+    this.#makeLeaf = leafMaker(this.#random)
+  }
+
+  /** Puts a row there without a commit, for the preparation of a test. */
+  seed<Table extends TableName>(table: Table, ...rows: readonly Tables[Table][]): this {
+    for (const row of rows) this.#tables.set(table, [...this.#rows(table), structuredClone(row) as unknown as Row])
+    return this
+  }
+
+  /** Every row of a table, for assertions. */
+  all<Table extends TableName>(table: Table): readonly Tables[Table][] {
+    return structuredClone(this.#rows(table)) as unknown as Tables[Table][]
+  }
+
+  async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    const [first] = this.#select(table, where)
+    return Promise.resolve((first as unknown as Tables[Table] | undefined) ?? null)
+  }
+
+  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > 1000) throw storeError('STORE_QUERY_INVALID')
+    const shape = shapeOf(table)
+    const column: string = query.orderBy ?? shape.primaryKey[0] ?? ''
+    const sign = query.direction === 'descending' ? -1 : 1
+    const where = (query.where ?? {}) as Where<Table>
+    const { after } = query
+    const beyond = after === undefined ? {} : { [column]: sign > 0 ? { gt: after } : { lt: after } }
+    const behind = testsOf(shape, beyond)
+    const rows = this.#select(table, where).filter((row) => behind.every((test) => passes(test, row[test.column])))
+    rows.sort((left, right) => sign * compare(left[column] as Scalar, right[column] as Scalar))
+    return Promise.resolve(rows.slice(0, query.limit) as unknown as Tables[Table][])
+  }
+
+  async commit(commit: Commit): Promise<Committed> {
+    this.commits++
+    const { guards, changes, leaf, events } = commit
+    const failure = this.fail?.commit === this.commits ? this.fail.when : null
+    await Promise.resolve()
+    if (failure === 'before') throw storeError('STORE_UNAVAILABLE')
+    const before = this.#tables
+    this.#tables = new Map(before)
+    try {
+      for (const guard of guards) {
+        const found = this.#select(guard.table, guard.where as Where<TableName>).length > 0
+        if (found !== (guard.must === 'exist')) throw new Refused(guard.refuse())
+      }
+      for (const change of changes) this.#apply(change)
+      const committed = this.#write(leaf)
+      for (const event of events) this.#publish(event)
+      if (failure === 'after') throw storeError('STORE_OUTCOME_UNKNOWN')
+      return committed
+    } catch (error) {
+      if (!(error instanceof Refused)) {
+        if (failure !== 'after') this.#tables = before
+        throw error
+      }
+      this.#tables = before
+      this.#write({ ...leaf, decision: `deny:${error.refusal.code}` })
+      if (failure === 'after') throw storeError('STORE_OUTCOME_UNKNOWN')
+      throw error.refusal
+    }
+  }
+
+  async reserve(name: string, count: number): Promise<number> {
+    if (!Number.isSafeInteger(count) || count < 1) throw storeError('STORE_QUERY_INVALID')
+    const first = this.#counters.get(name) ?? 0
+    this.#counters.set(name, first + count)
+    return Promise.resolve(first)
+  }
+
+  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
+    const held = this.#leases.get(name)
+    if (held !== undefined && held.holder !== holder && held.until > this.#clock.now()) return Promise.resolve(null)
+    const fencing = held === undefined ? 1 : held.holder === holder ? held.fencing : held.fencing + 1
+    this.#leases.set(name, { holder, until, fencing })
+    return Promise.resolve({ fencing })
+  }
+
+  async release(name: string, holder: string): Promise<void> {
+    const held = this.#leases.get(name)
+    if (held?.holder === holder) this.#leases.set(name, { ...held, holder: '', until: 0 as Instant })
+    return Promise.resolve()
+  }
+
+  async read(replica: string): Promise<Instant | null> {
+    return Promise.resolve(this.#marks.get(replica) ?? null)
+  }
+
+  async write(replica: string, mark: Instant): Promise<void> {
+    this.#marks.set(replica, mark)
+    return Promise.resolve()
+  }
+
+  async databaseNow(): Promise<Instant | null> {
+    return Promise.resolve(this.databaseClock)
+  }
+
+  #rows(table: TableName): readonly Row[] {
+    return this.#tables.get(table) ?? []
+  }
+
+  #select<Table extends TableName>(table: Table, where: Where<Table>): Row[] {
+    if (this.failReads) throw storeError('STORE_UNAVAILABLE')
+    const shape = shapeOf(table)
+    const tests = testsOf(shape, where)
+    const found = this.#rows(table).filter((row) => tests.every((test) => passes(test, row[test.column])))
+    const [key = ''] = shape.primaryKey
+    return structuredClone(found).sort((left, right) => compare(left[key] as Scalar, right[key] as Scalar))
+  }
+
+  #apply(change: Change): void {
+    const shape = shapeOf(change.table)
+    const rows = this.#rows(change.table)
+    if (change.op === 'insert' || change.op === 'replace') {
+      const row = structuredClone(change.row) as unknown as Row
+      const others = change.op === 'insert' ? rows : rows.filter((other) => !sameKey(shape.primaryKey, other, row))
+      if (clash(shape, others, row)) throw change.op === 'insert' ? new Refused(change.refuse()) : conflict(shape)
+      this.#tables.set(change.table, [...others, row])
+      return
+    }
+    const tests = testsOf(shape, change.where)
+    const hit = (row: Row): boolean => tests.every((test) => passes(test, row[test.column]))
+    if (!rows.some(hit)) throw new Refused(change.refuse())
+    if (change.op === 'delete') {
+      this.#tables.set(
+        change.table,
+        rows.filter((row) => !hit(row)),
+      )
+      return
+    }
+    const set = structuredClone(change.set) as unknown as Row
+    const changed = rows.map((row) => (hit(row) ? { ...row, ...set } : row))
+    if (changed.some((row, index) => clash(shape, changed.slice(0, index), row))) throw conflict(shape)
+    this.#tables.set(change.table, changed)
+  }
+
+  #write(draft: LeafDraft): Committed {
+    const place = { at: this.#clock.now(), replica: this.#replica, seq: this.leaves.length }
+    const { bytes, hash, private: values } = this.#makeLeaf(draft, place)
+    const { type, actor, object } = draft
+    const leaf = { hash, ...place, type, actor, object, bytes, position: null }
+    this.leaves.push({ ...leaf, draft })
+    this.seed('LogLeaf', leaf).seed('LogPrivate', ...values)
+    return { hash, ...place }
+  }
+
+  #publish(event: Commit['events'][number]): void {
+    const now = this.#clock.now()
+    const row = { id: newId('event', now, this.#random), ...event, createdAt: now, position: null }
+    this.events.push(row)
+    this.seed('Outbox', row)
+  }
+}
+
+class Refused extends Error {
+  readonly refusal: WritError
+
+  constructor(refusal: WritError) {
+    super('refused')
+    if (!isWritError(refusal)) throw new TypeError('a refusal must be a WritError')
+    this.refusal = refusal
+  }
+}
+
+function conflict(shape: TableShape): WritError {
+  return storeError('STORE_CONFLICT', { details: { table: shape.name } })
+}
+
+function sameKey(key: readonly string[], left: Row, right: Row): boolean {
+  return key.every((column) => left[column] !== null && left[column] === right[column])
+}
+
+function clash(shape: TableShape, rows: readonly Row[], row: Row): boolean {
+  return shape.uniqueKeys.some((key) => rows.some((other) => sameKey(key, other, row)))
+}
