@@ -17,6 +17,7 @@ export const ISSUANCE_ERRORS = {
   ISSUANCE_CUT_OFF: 'Nothing may be issued to this identity any more, or not yet again.',
   ISSUANCE_AGENT_CHANGED: 'The agent was changed, suspended or retired meanwhile; repeat the request.',
   ISSUANCE_INSTANCE_ENDED: 'The instance is revoked or superseded; enroll again.',
+  ISSUANCE_AUTHORITY_CHANGED: 'The authority was changed meanwhile; repeat the request.',
   ISSUANCE_REPEATED: 'The same request has been answered already.',
   CERTIFICATE_STATE_CHANGED: 'The certificate is no longer in the state that was expected.',
 } as const satisfies ErrorTable

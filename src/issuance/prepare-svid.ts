@@ -1,30 +1,22 @@
 import type { ActiveSigner } from '#authority/index.ts'
-import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { fromHex, type Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import type { Grant } from '#policy/index.ts'
-import type { Registration } from '#registry/index.ts'
+import type { InstanceRecord, Registration } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { issuanceError } from './errors.ts'
 import { requestGranted } from './granted.ts'
+import type { AttestationFacts } from './lint/rule.ts'
 import { prepareCertificate, type PreparedCertificate } from './prepare-certificate.ts'
 import { PROFILES, type IssuanceProfile } from './profile.ts'
-
-/** What is known of the key and of what vouched for the instance; the digest is salted, hex. */
-export interface AttestationOrder {
-  readonly keyClass: KeyClass
-  readonly keyClassSource: KeyClassSource
-  readonly attestor: string
-  readonly evidenceDigest: string
-}
 
 export interface X509SvidOrder {
   readonly registration: Registration
   readonly grant: Grant
   readonly request: CertificateRequest
-  readonly attestation: AttestationOrder
-  readonly lineage: string
+  /** The row of the instance: as it is, or as it will be once the commit is made. */
+  readonly instance: InstanceRecord
   /** Serial of the certificate that this one renews. */
   readonly renewed: string | null
   readonly idempotencyKey: string
@@ -44,7 +36,7 @@ export interface X509SvidContext {
  * @throws GRANT_MISMATCH, REQUEST_ID_DIFFERS, REQUEST_KEY_FORBIDDEN, SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED
  */
 export function prepareX509Svid(order: X509SvidOrder, context: X509SvidContext): PreparedCertificate {
-  const { registration, request, attestation, lineage, renewed, idempotencyKey } = order
+  const { registration, request, instance, renewed, idempotencyKey } = order
   const { signer, isOwnKey } = context
   checkGrant(order)
   if (request.requestedSpiffeId?.equals(registration.spiffeId) === false) throw issuanceError('REQUEST_ID_DIFFERS')
@@ -57,17 +49,25 @@ export function prepareX509Svid(order: X509SvidOrder, context: X509SvidContext):
     publicKey: request.publicKey,
     spiffeId: registration.spiffeId.toString(),
     dnsNames: registration.dnsNames,
-    attestation: { ...attestation, evidenceDigest: fromHex(attestation.evidenceDigest) },
+    attestation: attestationOf(instance),
     lifetime: registration.x509Lifetime,
-    about: { agent: registration.agent.id, instance: registration.instanceId, lineage, renewed, idempotencyKey },
+    about: { agent: instance.agent, instance: instance.id, lineage: instance.lineage, renewed, idempotencyKey },
   })
 }
 
-function checkGrant({ grant, registration, attestation }: X509SvidOrder): void {
+function attestationOf({ keyClass, keyClassSource, attestor, evidenceDigest }: InstanceRecord): AttestationFacts {
+  return { keyClass, keyClassSource, attestor, evidenceDigest: fromHex(evidenceDigest) }
+}
+
+function checkGrant({ grant, registration, instance }: X509SvidOrder): void {
   const request = requestGranted(grant, 'x509-svid')
+  const spiffeId = registration.spiffeId.toString()
   const isSame =
-    request['spiffe_id'] === registration.spiffeId.toString() &&
-    request['key_class'] === attestation.keyClass &&
+    instance.id === registration.instanceId &&
+    instance.agent === registration.agent.id &&
+    instance.spiffeId === spiffeId &&
+    request['spiffe_id'] === spiffeId &&
+    request['key_class'] === instance.keyClass &&
     request['lifetime'] === registration.x509Lifetime
   if (!isSame) throw issuanceError('GRANT_MISMATCH')
 }
