@@ -1,7 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { Instant } from '#kernel/instant.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
-import { verifyX509Svid, type Certificate } from '#x509/index.ts'
+import { parsePublicKey, verifyX509Svid, type Certificate, type PublicKey } from '#x509/index.ts'
 import { authorityError } from './errors.ts'
 
 export interface CanaryCheck {
@@ -28,4 +29,10 @@ export function checkCanary({ leaf, chain, anchors, trustDomain, now }: CanaryCh
     const code = isWritError(cause) ? cause.code : 'unknown'
     throw authorityError('AUTHORITY_CANARY_FAILED', { details: { reason: code }, cause })
   }
+}
+
+/** The key of a canary: its private half is gone before the function returns. */
+export function throwawayKey(): PublicKey {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return parsePublicKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })))
 }

@@ -11,7 +11,7 @@ export const AUTHORITY_ERRORS = {
   AUTHORITY_KEY_MISMATCH: 'The key of the authority is not the one that its record or certificate names.',
   AUTHORITY_CERTIFICATE_INVALID: 'The certificate cannot serve as a certificate authority here.',
   AUTHORITY_CANARY_FAILED: 'The trial certificate of the authority did not verify; the authority was not activated.',
-  AUTHORITY_EXISTS: 'The trust domain has its authorities already.',
+  AUTHORITY_STILL_NEEDED: 'Something that the authority signed may still be in force.',
   AUTHORITY_MODE: 'The authorities in the store belong to another mode than the configured one.',
   AUTHORITY_ROOT_UNAVAILABLE: 'The key of the root is not at hand to sign an issuing authority.',
 } as const satisfies ErrorTable

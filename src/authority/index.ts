@@ -6,7 +6,7 @@ export {
   type AuthoritySource,
   type JwksKind,
 } from './authority-set.ts'
-export { checkCanary, type CanaryCheck } from './canary.ts'
+export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AUTHORITY_KINDS } from './records.ts'
 export type { AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
