@@ -34,7 +34,7 @@ export async function readPage<Table extends TableName>(
   page: PageRequest,
   where: Where<Table> = {},
 ): Promise<Page<Tables[Table]>> {
-  const column = PRIMARY_KEYS[table] as keyof Tables[Table] & string
+  const column = PRIMARY_KEYS[table] as unknown as keyof Tables[Table]
   const after = page.after === undefined ? {} : { after: decodeCursor(page.after) }
   const query = { where, limit: checkLimit(page.limit), ...after } as ListQuery<Table>
   const items = await reader.list(table, query)
