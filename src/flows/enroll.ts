@@ -17,7 +17,8 @@ import {
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
 import { decide } from './denials.ts'
-import { findIssued, issueX509Svid, type IssuePorts } from './issue-x509-svid.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
 import type { Change, Guard, Reader } from './ports.ts'
 import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
@@ -196,7 +197,7 @@ async function repeat(ports: EnrollPorts, shown: Shown, instanceId: string): Pro
 
 async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<SvidAnswer> {
   const { registration, instance, guards, changes } = what
-  const { keyClass, keyClassSource, attestor, evidenceDigest } = instance
+  const { keyClass } = instance
   const grant = await decide(ports.journal, denialOf(shown), () =>
     permitIssuance(registration, { at: ports.clock.now(), keyClass }),
   )
@@ -205,8 +206,7 @@ async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<Svi
     registration,
     grant,
     request: shown.request,
-    attestation: { keyClass, keyClassSource, attestor, evidenceDigest },
-    lineage: instance.lineage,
+    instance,
     renewed: null,
     idempotencyKey: shown.key,
     guards,

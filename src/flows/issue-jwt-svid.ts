@@ -8,8 +8,8 @@ import { requireActive, reregister } from '#registry/index.ts'
 import { credentialCutoffKeys, cutoffKey, liveCutoffGuard, revocationError } from '#revocation/index.ts'
 import { decide } from './denials.ts'
 import { issueJwt } from './issue-token.ts'
-import type { IssuePorts } from './issue-x509-svid.ts'
-import type { Commit, Guard } from './ports.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import type { Guard } from './ports.ts'
 
 export const JWT_SVID_ERRORS = {
   JWT_SVID_AUDIENCE_INVALID: 'Name 1 to 4 different audiences of at most 255 characters each.',
@@ -44,17 +44,15 @@ export async function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: Jwt
     prepare(ports, holder, asked, issuedAt),
   )
   // 3. Recorded, as long as everything that it rests on still stands, then signed.
-  const commit: Commit = {
-    lock: 'issue',
+  const commit = {
     guards: guardsOf(ports, holder, issuedAt),
     changes: [],
     leaf: {
-      ...what,
-      object: prepared.object,
-      decision: 'permit',
+      type: what.type,
+      actor: what.actor,
       inputDigest: grant.inputDigest,
       policy: grant.policyDigest,
-      commitments: { ...prepared.commitments, kind: 'jwt-svid', certificate: holder.certificate.serial },
+      commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
       private: { input: grant.input },
     },
     events: [],

@@ -7,7 +7,8 @@ import { requireActive, reregister } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
 import { decide } from './denials.ts'
-import { findIssued, issueX509Svid, type IssuedSvid, type IssuePorts } from './issue-x509-svid.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
 import type { Change, Guard, Reader } from './ports.ts'
 import { idempotencyKey, REPEATABLE, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
@@ -44,20 +45,18 @@ export async function renew(ports: IssuePorts, caller: Caller, asked: RenewReque
     return { registration: again, grant: permitIssuance(again, { at: now, keyClass: holder.instance.keyClass }) }
   })
   // 5. The intent is recorded, as long as the old certificate still stands, then the new one is signed.
-  const { keyClass, keyClassSource, attestor, evidenceDigest, lineage, id } = holder.instance
   const svid = await issueX509Svid(ports, {
     caller: caller.name,
     registration,
     grant,
     request,
-    attestation: { keyClass, keyClassSource, attestor, evidenceDigest },
-    lineage,
+    instance: holder.instance,
     renewed: holder.certificate.serial,
     idempotencyKey: keys.current,
     guards: guardsOf(caller, holder),
     changes: caller.expired ? await graceMark(ports.reader, holder) : [],
   })
-  return svidAnswer(id, svid)
+  return svidAnswer(holder.instance.id, svid)
 }
 
 interface Keys {
