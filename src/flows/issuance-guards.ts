@@ -1,3 +1,4 @@
+import type { AuthorityState } from '#authority/index.ts'
 import { issuanceError, type CertificateRecord, type IssuanceProfile } from '#issuance/index.ts'
 import type { InstanceRecord, Registration } from '#registry/index.ts'
 import { credentialCutoffKeys, cutoffKey, liveCutoffGuard } from '#revocation/index.ts'
@@ -31,15 +32,19 @@ export function svidGuards(facts: IssuanceFacts): readonly Guard[] {
   ]
 }
 
-/** What must still hold for a certificate of the server itself. */
-export function ownGuards(profile: IssuanceProfile, certificate: CertificateRecord): readonly Guard[] {
+/** What must still hold for a certificate of the server itself; a canary is signed by one that is not active yet. */
+export function ownGuards(
+  profile: IssuanceProfile,
+  certificate: CertificateRecord,
+  states: readonly AuthorityState[] = SIGNING,
+): readonly Guard[] {
   const keys = [
     cutoffKey('trust-domain', profile.trustDomain.name),
     cutoffKey('authority', certificate.authority),
     cutoffKey('spki', certificate.spkiHash),
   ]
   const cutOff = () => issuanceError('ISSUANCE_CUT_OFF', { details: { serial: certificate.serial } })
-  return [liveCutoffGuard(keys, certificate.issuedAt, cutOff), authorityGuard(certificate.authority)]
+  return [liveCutoffGuard(keys, certificate.issuedAt, cutOff), authorityGuard(certificate.authority, states)]
 }
 
 /** An instance that this very commit creates cannot exist before. */
@@ -52,8 +57,10 @@ function instanceGuards({ instance, changes }: IssuanceFacts): readonly Guard[] 
   return [{ table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse }]
 }
 
-/** Another replica may have rotated since the set was read; what a retiring authority signs would be cut short. */
-function authorityGuard(id: string): Guard {
+/** Another replica may have rotated since the set was read: who retires is trusted still, who is tainted is not. */
+const SIGNING: readonly AuthorityState[] = ['active', 'retiring']
+
+function authorityGuard(id: string, states: readonly AuthorityState[] = SIGNING): Guard {
   const refuse = () => issuanceError('ISSUANCE_AUTHORITY_CHANGED', { details: { authority: id } })
-  return { table: 'Authority', must: 'exist', where: { id, state: { in: ['active', 'retiring'] } }, refuse }
+  return { table: 'Authority', must: 'exist', where: { id, state: { in: states } }, refuse }
 }

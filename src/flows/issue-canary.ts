@@ -36,7 +36,7 @@ export async function issueCanary(
   const receipt = await recordIntent(journal, {
     made,
     leaf: { type: 'certificate.intent', actor, inputDigest: null, policy: null, commitments: { canary: candidate.id } },
-    guards: ownGuards(profile, made.record),
+    guards: ownGuards(profile, made.record, ['published']),
     changes: [],
   })
   // 4. Sign, verify, compare, lint.
