@@ -43,7 +43,7 @@ export const createAgentRequest = z.strictObject({
 })
 
 /** `POST /v1/agents/{name}/suspend` and its siblings: `version`, so that nobody undoes what they have not seen. */
-export const agentStateRequest = z.strictObject({ version: z.int().min(1).optional() })
+export const agentStateRequest = z.strictObject({ version: z.int().min(1).optional() }).optional()
 export type AgentStateRequest = z.output<typeof agentStateRequest>
 
 export type CreateAgentRequest = z.output<typeof createAgentRequest>

@@ -5,12 +5,12 @@ import { ENROLLMENT_ROUTES } from './enrollment/routes.ts'
 import { FEDERATION_ROUTES } from './federation/routes.ts'
 import { HEALTH_ROUTES } from './health/routes.ts'
 import { OAUTH_ROUTES } from './oauth/routes.ts'
+import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
 
-/** Every route of the server but the one that describes them. */
-export const ROUTES: readonly Route[] = [
+const DESCRIBED: readonly Route[] = [
   ...ENROLLMENT_ROUTES,
   ...OAUTH_ROUTES,
   ...TASK_ROUTES,
@@ -21,6 +21,9 @@ export const ROUTES: readonly Route[] = [
   ...STATUS_ROUTES,
   ...HEALTH_ROUTES,
 ]
+
+/** Every route of the server, and last the one that describes them all. */
+export const ROUTES: readonly Route[] = [...DESCRIBED, openapiRoute(DESCRIBED)]
 
 export function routesOn(surface: Surface): readonly Route[] {
   return ROUTES.filter((route) => route.surface === surface)

@@ -51,9 +51,8 @@ function step(name: string, flow: 'suspendAgent' | 'resumeAgent' | 'retireAgent'
     callers: OPERATORS,
     takes: 'json-or-nothing',
     status: 200,
-    schema: { body: agentStateRequest.optional(), query: noQuery, answer: agentSchema },
-    flow: (flows, { caller, path, body }) =>
-      flows[flow](caller, { name: path['name'] ?? '', version: body?.version }),
+    schema: { body: agentStateRequest, query: noQuery, answer: agentSchema },
+    flow: (flows, { caller, path, body }) => flows[flow](caller, { name: path['name'] ?? '', version: body?.version }),
     render: bodyOf(agentView),
   })
 }

@@ -1,11 +1,4 @@
-import {
-  authorityList,
-  certificateList,
-  instanceList,
-  leafList,
-  listQuery,
-  noBody,
-} from '#wire/index.ts'
+import { authorityList, certificateList, instanceList, leafList, listQuery, noBody } from '#wire/index.ts'
 import { route } from '../build-route.ts'
 import type { Route } from '../route.ts'
 import { READERS, reading } from './access.ts'

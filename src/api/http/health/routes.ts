@@ -17,7 +17,11 @@ const base = {
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 
-function render(failure: WritError | null): { readonly status: number; readonly body: string; readonly headers: typeof TEXT } {
+function render(failure: WritError | null): {
+  readonly status: number
+  readonly body: string
+  readonly headers: typeof TEXT
+} {
   return failure === null
     ? { status: 200, body: 'ok\n', headers: TEXT }
     : { status: 503, body: `${failure.code}\n`, headers: TEXT }

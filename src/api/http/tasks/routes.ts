@@ -51,14 +51,18 @@ function bodyOf(task: TaskView): TaskBody {
 
 const render = (task: TaskView): { readonly body: TaskBody } => ({ body: bodyOf(task) })
 
-function step(name: 'complete' | 'revoke' | 'suspend' | 'resume', summary: string, flow: keyof TaskFlows & `${typeof name}Task`): Route {
+function step(
+  name: 'complete' | 'revoke' | 'suspend' | 'resume',
+  summary: string,
+  flow: keyof TaskFlows & `${typeof name}Task`,
+): Route {
   return route({
     ...writing,
     id: flow,
     summary,
     path: `/v1/tasks/{id}/${name}`,
     takes: 'json-or-nothing',
-    schema: { body: taskStepRequest.optional(), query: noQuery, answer: taskView },
+    schema: { body: taskStepRequest, query: noQuery, answer: taskView },
     flow: (flows, { caller, path }) => flows[flow](caller, path['id'] ?? ''),
     render,
   })
