@@ -8,7 +8,7 @@ import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
-import type { IntrospectionAnswer } from '#flows/introspect-token.ts'
+import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
 import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
@@ -56,7 +56,7 @@ export interface TaskFlows {
 
 export interface OauthFlows {
   readonly exchangeToken: Story<ExchangeRequest, ExchangeAnswer>
-  readonly introspectToken: Story<{ readonly token: string }, IntrospectionAnswer>
+  readonly introspectToken: Story<{ readonly token: string }, Introspection>
   readonly revokeToken: Story<{ readonly token: string }, void>
 }
 
