@@ -46,7 +46,11 @@ export function parseYaml(text: string): unknown {
     const line = problem.linePos?.[0].line ?? 0
     throw serverError('CONFIG_MALFORMED', { message: `line ${String(line)}: ${problem.code}`, details: { line } })
   }
-  return document.toJS({ maxAliasCount: 0 }) as unknown
+  try {
+    return document.toJS({ maxAliasCount: 0 }) as unknown
+  } catch (cause) {
+    throw serverError('CONFIG_MALFORMED', { message: 'aliases are not allowed', cause })
+  }
 }
 
 /** A tree with the overrides put into place. @throws CONFIG_KEY_UNKNOWN, CONFIG_VALUE_INVALID */
