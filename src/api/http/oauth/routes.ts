@@ -74,7 +74,7 @@ export const OAUTH_ROUTES: readonly Route[] = [
     id: 'introspectToken',
     summary: 'Token introspection (RFC 7662) for the audiences of the caller',
     path: '/oauth2/introspect',
-    callers: CLIENTS,
+    callers: ['agent'],
     schema: { body: tokenReference, query: noQuery, answer: introspectionAnswer },
     hot: true,
     flow: (flows, { caller, body }) => flows.introspectToken(caller, { token: body.token }),
