@@ -48,6 +48,7 @@ export class Mandate {
   readonly task: string
   readonly transaction: string
   readonly deadline: Instant
+  readonly maxDerivations: number
   readonly subject: string
   readonly audience: string
   readonly authority: readonly AuthorizationDetail[]
@@ -65,6 +66,7 @@ export class Mandate {
     this.task = task.id
     this.transaction = task.transaction
     this.deadline = task.deadline
+    this.maxDerivations = task.maxDerivations
     this.subject = task.subject
     this.audience = audience
     this.authority = terms.authority
