@@ -6,7 +6,7 @@ import type { Target } from './address.ts'
 
 export type Client = pg.Client
 
-const INT8 = 20
+const { INT8 } = pg.types.builtins
 const CONNECT_TIMEOUT = 5_000
 /** The server gives up first, so that our own limit is met only when the network is gone. */
 const STATEMENT_TIMEOUT = 10_000
