@@ -56,6 +56,7 @@ describe('a certificate request', () => {
 
   it('is read from PEM', () => {
     expect(parseCsr(toPem('CERTIFICATE REQUEST', valid)).der).toEqual(valid)
+    expect(parseCsr(toPem('NEW CERTIFICATE REQUEST', valid)).der).toEqual(valid)
     expect(codeFor(toPem('CERTIFICATE', valid))).toBe('PEM_MALFORMED')
   })
 
