@@ -91,5 +91,5 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item).max(1000), next: z.string().max(512).nullable() })
 }
 
-/** The answer of a route that has nothing to say. */
-export const empty = z.strictObject({})
+/** Where a route takes no body. */
+export const noBody = z.undefined()
