@@ -29,13 +29,15 @@ export interface TestTrustDomain {
 export interface TestTrustDomainOptions {
   readonly options?: InitializeAuthoritiesOptions
   readonly profile?: Partial<IssuanceProfileFields>
+  /** Other programs judge by the machine's time: theirs is a clock that shows it. */
+  readonly clock?: FakeClock
 }
 
 /** The same without authorities. */
 export async function emptyTrustDomain(
   profile: Partial<IssuanceProfileFields> = {},
+  clock = new FakeClock(),
 ): Promise<Omit<TestTrustDomain, 'ports' | 'authorities'> & { ports: Omit<AuthorityPorts, 'authorities'> }> {
-  const clock = new FakeClock()
   const random = new FakeRandom()
   const store = new MemoryStore({ clock })
   const keys = new MemoryKeys()
@@ -59,7 +61,7 @@ export async function emptyTrustDomain(
 }
 
 export async function newTrustDomain(options: TestTrustDomainOptions = {}): Promise<TestTrustDomain> {
-  const empty = await emptyTrustDomain(options.profile)
+  const empty = await emptyTrustDomain(options.profile, options.clock)
   const order = { actor: 'local:0', options: options.options ?? { mode: 'self-rooted' as const } }
   const authorities = await initializeAuthorities(empty.ports, order)
   return { ...empty, authorities, ports: { ...empty.ports, authorities } }
