@@ -67,6 +67,8 @@ export default tseslint.config(
       ...restricted(ERRORS, EXPORTS, TIME, RANDOMNESS, ENVIRONMENT),
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      // `import { type X }` is left as `import {}` when types are stripped, and loads the module all the same.
+      '@typescript-eslint/no-import-type-side-effects': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: false }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' }],
     },
