@@ -253,14 +253,15 @@ describe('the lint rules of a leaf', () => {
     lintTbs(encodeTbs(leaf()), LEAF)
   })
 
-  it.each(FAULTS)('%s: %s', (rule, _fault, template, expected = {}) => {
-    // A CA without a subject cannot even be encoded; its fault is planted with one.
-    const isAuthority = template.extensions.some(
-      ({ kind, ...rest }) => kind === 'basicConstraints' && 'ca' in rest && rest.ca,
-    )
-    const planted = isAuthority ? { ...template, subject: encodeName({ commonName: 'bot' }) } : template
-    expect(broken(planted, { ...LEAF, ...expected })).toContain(rule)
-  })
+  it.each(FAULTS.map(([rule, fault, template, expected = {}]) => ({ rule, fault, template, expected })))(
+    '$rule: $fault',
+    ({ rule, template, expected }) => {
+      // An authority without a subject cannot even be encoded; its fault is planted with one.
+      const isAuthority = template.extensions.some((extension) => extension.kind === 'basicConstraints' && extension.ca)
+      const planted = isAuthority ? { ...template, subject: encodeName({ commonName: 'bot' }) } : template
+      expect(broken(planted, { ...LEAF, ...expected })).toContain(rule)
+    },
+  )
 
   it('are each shown to fire', () => {
     expect([...new Set(FAULTS.map(([rule]) => rule))].sort()).toEqual(RULES.map(({ name }) => name).sort())
