@@ -1,6 +1,6 @@
 import type { Caller, Role } from '#authentication/index.ts'
 import { callerOf } from '#authentication/caller.ts'
-import { AuthoritySet, CurrentAuthorities, type AuthorityKind, type AuthorityRecord } from '#authority/index.ts'
+import { CurrentAuthorities } from '#authority/index.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import { exchangeToken, type ExchangeAnswer, type ExchangePorts } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
@@ -14,7 +14,7 @@ import { jwtSvidClaims, PreparedHeader, signCompact, TaskToken, type TaskTokenCl
 import { toBase64Url, toHex } from '#kernel/bytes.ts'
 import { WritError } from '#kernel/errors.ts'
 import { sha256 } from '#kernel/digest.ts'
-import { after, DAY, HOUR, MINUTE, SECOND, type Instant } from '#kernel/instant.ts'
+import { after, DAY, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { AgentRecord, InstanceRecord, ResourceRecord } from '#registry/index.ts'
 import { raiseCutoff, type CutoffKind } from '#revocation/index.ts'
@@ -24,7 +24,7 @@ import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.t
 import { FakeClock } from '../fakes/clock.ts'
 import { MemoryStore } from '../fakes/memory-store.ts'
 import { FakeRandom } from '../fakes/random.ts'
-import { newTestKey, type TestKey } from './keys.ts'
+import { TOKEN_KEYS, tokenAuthorities } from './token-authorities.ts'
 
 export const ISSUER = 'https://id.example.org'
 export const BILLING = 'https://mcp.billing.example.org'
@@ -50,9 +50,6 @@ const SYSTEM_LEAF = {
   commitments: {},
 } as const
 
-/** Made once: what a key is has no influence on any of these tests. */
-const KEYS = { 'access-token': newTestKey(), 'jwt-svid': newTestKey(), x509: newTestKey() }
-
 /** One running copy of an agent with its certificate. */
 export interface Copy {
   readonly agent: string
@@ -67,7 +64,7 @@ export class TaskHouse {
   readonly clock = new FakeClock()
   readonly random = new FakeRandom('task-house')
   readonly store: MemoryStore
-  readonly keys: Readonly<Record<'access-token' | 'jwt-svid' | 'x509', TestKey>> = KEYS
+  readonly keys = TOKEN_KEYS
   readonly ports: ExchangePorts
   #count = 0
 
@@ -87,7 +84,7 @@ export class TaskHouse {
       journal: store,
       clock,
       random,
-      authorities: new CurrentAuthorities(authorities(trustDomain, clock.now())),
+      authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       counters: store,
@@ -314,32 +311,5 @@ export class TaskHouse {
   /** Types and decisions of the leaves so far. */
   leaves(): readonly string[] {
     return this.store.leaves.map(({ draft }) => `${draft.type} ${draft.decision}`)
-  }
-}
-
-function authorities(trustDomain: TrustDomain, now: Instant): AuthoritySet {
-  const kinds = ['access-token', 'jwt-svid'] as const
-  const signers = new Map(kinds.map((kind) => [`aut_${kind}`, KEYS[kind].signer]))
-  return AuthoritySet.of({ trustDomain, records: kinds.map((kind) => authority(kind, KEYS[kind], now)), signers })
-}
-
-function authority(kind: AuthorityKind, key: TestKey, now: Instant): AuthorityRecord {
-  return {
-    id: `aut_${kind}`,
-    kind,
-    algorithm: 'ES256',
-    keyReference: kind,
-    publicKey: key.signer.publicKey,
-    kid: key.kid,
-    certificate: null,
-    issuer: null,
-    state: 'active',
-    notBefore: now,
-    notAfter: after(now, 30 * DAY),
-    version: 1,
-    createdAt: now,
-    publishedAt: now,
-    activatedAt: now,
-    retiredAt: null,
   }
 }

@@ -20,12 +20,12 @@ export class Turns {
 
   /** Runs until `running` is settled. */
   async drive<Answer>(running: Promise<Answer>): Promise<Answer> {
-    let settled = false
+    const state = { settled: false }
     const done = () => {
-      settled = true
+      state.settled = true
     }
     running.then(done, done)
-    while (!settled) {
+    while (!state.settled) {
       // Everybody who can go on does so, up to the next turn.
       await new Promise((resolve) => setImmediate(resolve))
       const [next] = this.#waiting.splice(this.#pick(this.#waiting.length), 1)
