@@ -127,9 +127,11 @@ export class AuthoritySet {
 
   #makeBundle(): Bundle {
     const x509 = this.anchors().map(({ der }): BundleEntry => ({ use: 'x509-svid', certificate: der }))
-    const tokens = this.#trustedRecords('jwt-svid').map(
-      ({ kid, publicKey }): BundleEntry => ({ use: 'jwt-svid', kid, key: jwkFromSpki(publicKey) }),
-    )
+    const tokens = this.#trustedRecords('jwt-svid').map(({ kid, publicKey }): BundleEntry => ({
+      use: 'jwt-svid',
+      kid,
+      key: jwkFromSpki(publicKey),
+    }))
     return new Bundle({
       trustDomain: this.trustDomain,
       entries: [...x509, ...tokens],

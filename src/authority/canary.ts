@@ -24,7 +24,8 @@ export function checkCanary({ leaf, chain, anchors, trustDomain, now }: CanaryCh
   const presented = [leaf, ...chain].map(({ der }) => der)
   const anchorsOf = (domain: TrustDomain) => (domain.equals(trustDomain) ? anchors : undefined)
   try {
-    for (const purpose of ['serverAuth', 'clientAuth'] as const) verifyX509Svid(presented, anchorsOf, { at: now, purpose })
+    for (const purpose of ['serverAuth', 'clientAuth'] as const)
+      verifyX509Svid(presented, anchorsOf, { at: now, purpose })
   } catch (cause) {
     const code = isWritError(cause) ? cause.code : 'unknown'
     throw authorityError('AUTHORITY_CANARY_FAILED', { details: { reason: code }, cause })

@@ -80,5 +80,7 @@ function endings(records: readonly AuthorityRecord[], { now, longestLeaf }: Rota
 /** The kinds of which there is no authority that could sign, now or after normal steps. */
 export function missingKinds(records: readonly AuthorityRecord[]): readonly AuthorityKind[] {
   const present = new Set(records.filter(({ state }) => state === 'active').map(({ kind }) => kind))
-  return AUTHORITY_KINDS.filter((kind) => (ROTATED_KINDS as readonly AuthorityKind[]).includes(kind) && !present.has(kind))
+  return AUTHORITY_KINDS.filter(
+    (kind) => (ROTATED_KINDS as readonly AuthorityKind[]).includes(kind) && !present.has(kind),
+  )
 }

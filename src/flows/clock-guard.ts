@@ -1,15 +1,8 @@
 import type { Receipt } from '#audit/index.ts'
+import { issuanceError } from '#issuance/index.ts'
 import type { Clock } from '#kernel/clock.ts'
-import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
 import { SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { ClockMarks } from './ports.ts'
-
-export const CLOCK_ERRORS = {
-  CLOCK_BEHIND_MARK: 'The clock went back behind the time at which this server has issued already; nothing is issued until it has caught up or an operator accepts it.',
-  CLOCK_DIFFERS: 'The clock of this server differs from that of the database; nothing is issued until they agree.',
-} as const satisfies ErrorTable
-
-export const clockError = errorsOf(CLOCK_ERRORS)
 
 const TOLERANCE: Milliseconds = SECOND
 const DATABASE_TOLERANCE: Milliseconds = 2 * SECOND
@@ -70,7 +63,7 @@ export class ClockGuard {
    */
   async accept(receipt: Receipt): Promise<Instant> {
     const reading = this.#read()
-    if (receipt.commitments['now'] === undefined) throw new TypeError('the receipt is not for a clock')
+    if (receipt.object !== `replica:${this.#ports.replica}`) throw issuanceError('CLOCK_NOT_ACCEPTED')
     await this.#compareWithDatabase()
     await this.#write(reading)
     this.#checked = reading
@@ -120,14 +113,14 @@ export class ClockGuard {
     const ahead = before.wall - database
     const behind = database - wall
     if (ahead > DATABASE_TOLERANCE || behind > DATABASE_TOLERANCE) {
-      throw clockError('CLOCK_DIFFERS', { details: { ahead: Math.max(ahead, -behind) } })
+      throw issuanceError('CLOCK_DIFFERS', { details: { ahead: Math.max(ahead, -behind) } })
     }
     return true
   }
 
   #refuseBehindMark(wall: Instant): void {
     if (this.#mark === null || wall >= this.#mark - TOLERANCE) return
-    throw clockError('CLOCK_BEHIND_MARK', { details: { behind: this.#mark - wall } })
+    throw issuanceError('CLOCK_BEHIND_MARK', { details: { behind: this.#mark - wall } })
   }
 
   /** A leap is believed once the clock has gone on from there for as long as the leap that is suspected. */

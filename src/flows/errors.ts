@@ -1,6 +1,8 @@
 import { ATTESTATION_ERRORS } from '#attestation/index.ts'
 import { AUDIT_ERRORS } from '#audit/index.ts'
 import { AUTHENTICATION_ERRORS } from '#authentication/index.ts'
+import { AUTHORITY_ERRORS } from '#authority/index.ts'
+import { ISSUANCE_ERRORS } from '#issuance/index.ts'
 import { JWT_ERRORS } from '#jwt/index.ts'
 import { KERNEL_ERRORS, type ErrorTable } from '#kernel/errors.ts'
 import { POLICY_ERRORS } from '#policy/index.ts'
@@ -24,7 +26,9 @@ export const ROOM_ERRORS = {
   ...ATTESTATION_ERRORS,
   ...REGISTRY_ERRORS,
   ...POLICY_ERRORS,
+  ...AUTHORITY_ERRORS,
   ...AUDIT_ERRORS,
+  ...ISSUANCE_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */

@@ -1,10 +1,4 @@
-import {
-  AuthoritySet,
-  candidateSigner,
-  checkCanary,
-  throwawayKey,
-  type AuthorityRecord,
-} from '#authority/index.ts'
+import { AuthoritySet, candidateSigner, checkCanary, throwawayKey, type AuthorityRecord } from '#authority/index.ts'
 import { prepareCanary, sign } from '#issuance/index.ts'
 import { ownGuards } from './issuance-guards.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'

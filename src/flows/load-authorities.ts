@@ -30,6 +30,9 @@ export async function loadAuthorities(ports: LoadAuthoritiesPorts): Promise<Auth
   const { reader, keys, profile } = ports
   const records = await listAuthorities(reader)
   const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root')
-  const opened = needed.map(async ({ id, keyReference }): Promise<[string, Signer]> => [id, await keys.open(keyReference)])
+  const opened = needed.map(async ({ id, keyReference }): Promise<[string, Signer]> => [
+    id,
+    await keys.open(keyReference),
+  ])
   return AuthoritySet.of({ trustDomain: profile.trustDomain, records, signers: new Map(await Promise.all(opened)) })
 }

@@ -26,7 +26,7 @@ export async function reconcileIntents(
 ): Promise<number> {
   const { reader } = ports
   let count = 0
-  for (let after: string | null = null; ; ) {
+  for (let after: string | null = null; ;) {
     // 1. Find intents that nobody works on.
     const rows: readonly CertificateRecord[] = await reader.list('Certificate', {
       where: { state: 'intent', ...(scope.startedAs === null ? { issuedAt: { lt: oldEnough(ports) } } : {}) },

@@ -20,6 +20,10 @@ export const ISSUANCE_ERRORS = {
   ISSUANCE_AUTHORITY_CHANGED: 'The authority was changed meanwhile; repeat the request.',
   ISSUANCE_REPEATED: 'The same request has been answered already.',
   CERTIFICATE_STATE_CHANGED: 'The certificate is no longer in the state that was expected.',
+  CLOCK_BEHIND_MARK:
+    'The clock went back behind the time at which this server has issued already; nothing is issued until it has caught up or an operator accepts it.',
+  CLOCK_DIFFERS: 'The clock of this server differs from that of the database; nothing is issued until they agree.',
+  CLOCK_NOT_ACCEPTED: 'The receipt is not for accepting the clock of this server.',
 } as const satisfies ErrorTable
 
 export const issuanceError = errorsOf(ISSUANCE_ERRORS)

@@ -41,8 +41,11 @@ export interface CertificatePlan {
   readonly issuedAt: Instant
   readonly random: Random
   /** What the row says beside the certificate. */
-  readonly about?: Partial<Pick<CertificateRecord, 'agent' | 'instance' | 'lineage' | 'renewed' | 'idempotencyKey'>>
+  readonly about?: Pick<CertificateRecord, 'agent' | 'instance' | 'lineage' | 'renewed' | 'idempotencyKey'>
 }
+
+/** Certificates of the server's own are no agent's. */
+const NOBODY = { agent: null, instance: null, lineage: null, renewed: null, idempotencyKey: null }
 
 /** @throws LINT_FAILED, LIFETIME_TOO_SHORT, SIGNER_MISMATCH */
 export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
@@ -132,10 +135,7 @@ function intentOf(plan: CertificatePlan, { serial, shard, tbs, validity }: Encod
     der: null,
     authority: plan.signer.authorityId,
     spiffeId: plan.spiffeId,
-    agent: plan.about?.agent ?? null,
-    instance: plan.about?.instance ?? null,
-    lineage: plan.about?.lineage ?? null,
-    renewed: plan.about?.renewed ?? null,
+    ...(plan.about ?? NOBODY),
     spkiHash: toHex(plan.publicKey.spkiHash),
     tbsHash: toHex(sha256(tbs)),
     crlShard: shard,
@@ -145,6 +145,5 @@ function intentOf(plan: CertificatePlan, { serial, shard, tbs, validity }: Encod
     state: 'intent',
     revokedAt: null,
     reason: null,
-    idempotencyKey: plan.about?.idempotencyKey ?? null,
   }
 }

@@ -22,7 +22,10 @@ const MAX_SHARDS = 1024
 const DEFAULT_SHARDS = 32
 
 /** Unset: no status endpoints, 32 shards, no name constraints. */
-export type IssuanceProfileFields = Pick<IssuanceProfile, 'trustDomain' | 'serialPrefix' | 'publicUrl' | 'serverNames'> &
+export type IssuanceProfileFields = Pick<
+  IssuanceProfile,
+  'trustDomain' | 'serialPrefix' | 'publicUrl' | 'serverNames'
+> &
   Partial<Pick<IssuanceProfile, 'statusUrl' | 'crlShards' | 'nameConstraints'>>
 
 /** @throws PROFILE_INVALID */

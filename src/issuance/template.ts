@@ -28,7 +28,12 @@ export function templateOf({ expected, serial, subject, publicKey, validity }: T
 
 function usages({ profile }: Expected): readonly Extension[] {
   const { authority, pathLength, keyUsages, purposes } = profile
-  const basic = { kind: 'basicConstraints', critical: true, ca: authority, pathLength: pathLength ?? undefined } as const
+  const basic = {
+    kind: 'basicConstraints',
+    critical: true,
+    ca: authority,
+    pathLength: pathLength ?? undefined,
+  } as const
   const usage = { kind: 'keyUsage', critical: true, usages: keyUsages } as const
   if (purposes.length === 0) return [basic, usage]
   const oids = purposes.map((purpose) => PURPOSE[purpose])

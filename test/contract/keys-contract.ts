@@ -21,13 +21,16 @@ export function keysContract(name: string, start: () => Promise<KeysUnderTest>):
     })
     afterEach(() => under.close())
 
-    it.each(['ES256', 'ES384', 'RS256'] as const)('signs with a new %s key what its public key verifies', async (algorithm) => {
-      const { signer } = await under.keys.generate('first', algorithm)
-      expect(signer.algorithm).toBe(algorithm)
-      const message = utf8('message')
-      expect(verifies(signer, message, await signer.sign(message))).toBe(true)
-      expect(verifies(signer, utf8('other'), await signer.sign(message))).toBe(false)
-    })
+    it.each(['ES256', 'ES384', 'RS256'] as const)(
+      'signs with a new %s key what its public key verifies',
+      async (algorithm) => {
+        const { signer } = await under.keys.generate('first', algorithm)
+        expect(signer.algorithm).toBe(algorithm)
+        const message = utf8('message')
+        expect(verifies(signer, message, await signer.sign(message))).toBe(true)
+        expect(verifies(signer, utf8('other'), await signer.sign(message))).toBe(false)
+      },
+    )
 
     it('opens by its reference, elsewhere too, the very key that it made', async () => {
       const { reference, signer } = await under.keys.generate('first', 'ES256')
@@ -52,7 +55,9 @@ export function keysContract(name: string, start: () => Promise<KeysUnderTest>):
 
     it('says that there is no key under a reference that it never gave', async () => {
       const { reference } = await under.keys.generate('first', 'ES256')
-      await expect(under.keys.open(reference.replace('first', 'second'))).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' })
+      await expect(under.keys.open(reference.replace('first', 'second'))).rejects.toMatchObject({
+        code: 'KEY_NOT_FOUND',
+      })
     })
 
     it('signs many messages asked for at once, each with its own signature', async () => {

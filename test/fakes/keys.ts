@@ -56,7 +56,11 @@ export class MemoryKeys implements Keys {
 
   #signer(reference: string): Signer {
     const key = this.pair(reference)
-    return { algorithm: key.algorithm, publicKey: key.publicKey.spki, sign: (message) => this.#sign(reference, message) }
+    return {
+      algorithm: key.algorithm,
+      publicKey: key.publicKey.spki,
+      sign: (message) => this.#sign(reference, message),
+    }
   }
 
   async #sign(reference: string, message: Bytes): Promise<Bytes> {

@@ -64,30 +64,45 @@ describe('issuing an X.509-SVID', () => {
   it.each([
     ['agent', 'suspended agent', 'ISSUANCE_AGENT_CHANGED'],
     ['instance', 'revoked instance', 'ISSUANCE_INSTANCE_ENDED'],
-  ] as const)('promise 3 refuses a %s that ended between the decision and the commit (%s)', async (which, _name, code) => {
-    const order = await svidOrder(domain)
-    const { journal } = domain.ports
-    const change =
-      which === 'agent'
-        ? ({ op: 'update', table: 'Agent', where: { id: order.instance.agent }, set: { state: 'suspended' } } as const)
-        : ({ op: 'update', table: 'Instance', where: { id: order.instance.id }, set: { state: 'revoked' } } as const)
-    const refuse = () => {
-      throw new TypeError('no such row')
-    }
-    const leaf = { type: 'test.change', actor: 'system', object: 'test:1', decision: 'permit', inputDigest: null, policy: null } as const
-    await journal.commit({
-      lock: 'none',
-      guards: [],
-      changes: [{ ...change, refuse }],
-      leaf: { ...leaf, commitments: {} },
-      events: [],
-    })
-    const signed = domain.keys.signed.length
-    await expect(issueX509Svid(domain.ports, order)).rejects.toMatchObject({ code })
-    expect(domain.keys.signed).toHaveLength(signed)
-    expect(domain.store.all('Certificate').filter(({ kind }) => kind === 'svid')).toEqual([])
-    expect(domain.store.leaves.at(-1)?.draft.decision).toBe(`deny:${code}`)
-  })
+  ] as const)(
+    'promise 3 refuses a %s that ended between the decision and the commit (%s)',
+    async (which, _name, code) => {
+      const order = await svidOrder(domain)
+      const { journal } = domain.ports
+      const change =
+        which === 'agent'
+          ? ({
+              op: 'update',
+              table: 'Agent',
+              where: { id: order.instance.agent },
+              set: { state: 'suspended' },
+            } as const)
+          : ({ op: 'update', table: 'Instance', where: { id: order.instance.id }, set: { state: 'revoked' } } as const)
+      const refuse = () => {
+        throw new TypeError('no such row')
+      }
+      const leaf = {
+        type: 'test.change',
+        actor: 'system',
+        object: 'test:1',
+        decision: 'permit',
+        inputDigest: null,
+        policy: null,
+      } as const
+      await journal.commit({
+        lock: 'none',
+        guards: [],
+        changes: [{ ...change, refuse }],
+        leaf: { ...leaf, commitments: {} },
+        events: [],
+      })
+      const signed = domain.keys.signed.length
+      await expect(issueX509Svid(domain.ports, order)).rejects.toMatchObject({ code })
+      expect(domain.keys.signed).toHaveLength(signed)
+      expect(domain.store.all('Certificate').filter(({ kind }) => kind === 'svid')).toEqual([])
+      expect(domain.store.leaves.at(-1)?.draft.decision).toBe(`deny:${code}`)
+    },
+  )
 
   it.each(['trust-domain:example.org', 'instance:i-0000000000000000', 'lineage:lin_00000000000000000000000001'])(
     'promise 3 issues nothing that is cut off by %s',
@@ -135,10 +150,13 @@ describe('issuing an X.509-SVID', () => {
     expect(await findIssued(domain.ports, order.idempotencyKey)).toBeNull()
     const svid = await issueX509Svid(domain.ports, order)
     expect(parseCertificate(svid.certificate).serial).toHaveLength(18)
-    expect(domain.store.all('Certificate').filter(({ kind }) => kind === 'svid').map(({ state }) => state).sort()).toEqual([
-      'abandoned',
-      'issued',
-    ])
+    expect(
+      domain.store
+        .all('Certificate')
+        .filter(({ kind }) => kind === 'svid')
+        .map(({ state }) => state)
+        .sort(),
+    ).toEqual(['abandoned', 'issued'])
   })
 
   it('gives up at start what this replica left behind, and nothing of another one', async () => {

@@ -131,7 +131,10 @@ export async function svidOrder(domain: TestTrustDomain, options: SvidOrderOptio
   if ((await domain.store.find('Instance', { id: instance.id })) === null) domain.store.seed('Instance', instance)
   const registration = reregister(instance, agent, now)
   const key = options.key ?? newKeyPair()
-  const csr = await createCsr(key.signer, options.requested === undefined ? undefined : SpiffeId.parse(options.requested))
+  const csr = await createCsr(
+    key.signer,
+    options.requested === undefined ? undefined : SpiffeId.parse(options.requested),
+  )
   return {
     caller: 'anonymous',
     registration,

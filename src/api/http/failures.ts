@@ -133,6 +133,47 @@ const POLICY = each(DENIED, [
   'POLICY_DEPTH',
 ])
 
+const AUTHORITIES = {
+  ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
+  ...each({ status: 409 }, [
+    'AUTHORITY_TRANSITION',
+    'AUTHORITY_CHANGED',
+    'AUTHORITY_NOT_PROPAGATED',
+    'AUTHORITY_STILL_NEEDED',
+    'AUTHORITY_NO_PREDECESSOR',
+    'AUTHORITY_EXPIRED',
+    'AUTHORITY_MODE',
+    'AUTHORITY_CERTIFICATE_INVALID',
+    'AUTHORITY_CANARY_FAILED',
+  ]),
+  ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE']),
+  ...each({ status: 500 }, ['AUTHORITY_KEY_MISMATCH']),
+}
+
+const ISSUANCE = {
+  ...each({ status: 400 }, ['REQUEST_ID_DIFFERS', 'REQUEST_KEY_FORBIDDEN']),
+  ...each(DENIED, ['ISSUANCE_CUT_OFF', 'ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
+  ...each({ status: 409 }, ['ISSUANCE_REPEATED', 'ISSUANCE_INTERRUPTED', 'CERTIFICATE_STATE_CHANGED']),
+  ...each(UNAVAILABLE, [
+    'ISSUANCE_IN_PROGRESS',
+    'ISSUANCE_AUTHORITY_CHANGED',
+    'LIFETIME_TOO_SHORT',
+    'CLOCK_BEHIND_MARK',
+    'CLOCK_DIFFERS',
+    'SIGNATURE_INVALID',
+  ]),
+  ...each({ status: 500 }, [
+    'GRANT_MISMATCH',
+    'SIGNER_MISMATCH',
+    'LINT_FAILED',
+    'PROFILE_INVALID',
+    'PREPARED_USED',
+    'RECEIPT_MISMATCH',
+    'SIGNED_OTHER_BYTES',
+    'CLOCK_NOT_ACCEPTED',
+  ]),
+}
+
 /** Every code that can reach a caller has its row; the compiler says so when one is missing. */
 export const FAILURES = {
   ...everyCodec({ status: 400 }),
@@ -141,6 +182,8 @@ export const FAILURES = {
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,
+  ...AUTHORITIES,
+  ...ISSUANCE,
   AUTHORIZATION_DETAILS_MALFORMED: { status: 400, oauth: 'invalid_authorization_details' },
 } as const satisfies Record<PublicCode, Failure>
 

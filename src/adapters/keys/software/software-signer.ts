@@ -27,11 +27,11 @@ export class SoftwareSigner implements Signer {
   sign(message: Bytes): Promise<Bytes> {
     const { promise, resolve, reject } = Promise.withResolvers<Bytes>()
     this.#waiting.push({ message, resolve, reject })
-    if (this.#waiting.length === 1) setImmediate(() => this.#signAll())
+    if (this.#waiting.length === 1) setImmediate(this.#signAll)
     return promise
   }
 
-  #signAll(): void {
+  readonly #signAll = (): void => {
     const waiting = this.#waiting
     this.#waiting = []
     for (const { message, resolve, reject } of waiting) {
@@ -44,15 +44,15 @@ export class SoftwareSigner implements Signer {
   }
 }
 
-const CURVES: Readonly<Record<string, SignatureAlgorithm>> = { prime256v1: 'ES256', secp384r1: 'ES384' }
+const CURVES = new Map<string | undefined, SignatureAlgorithm>([
+  ['prime256v1', 'ES256'],
+  ['secp384r1', 'ES384'],
+])
 
-function algorithmOf(key: KeyObject): SignatureAlgorithm {
-  const details = key.asymmetricKeyDetails
-  if (key.asymmetricKeyType === 'ec') {
-    const algorithm = CURVES[details?.namedCurve ?? '']
-    if (algorithm !== undefined) return algorithm
-  }
-  const bits = details?.modulusLength ?? 0
-  if (key.asymmetricKeyType === 'rsa' && bits >= 2048 && bits <= 8192) return 'RS256'
-  throw softwareKeysError('KEY_UNUSABLE', { details: { type: key.asymmetricKeyType ?? 'none' } })
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): SignatureAlgorithm {
+  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails ?? {}
+  const curve = asymmetricKeyType === 'ec' ? CURVES.get(namedCurve) : undefined
+  if (curve !== undefined) return curve
+  if (asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) return 'RS256'
+  throw softwareKeysError('KEY_UNUSABLE', { details: { type: asymmetricKeyType ?? 'none' } })
 }
