@@ -42,9 +42,9 @@ export function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRe
 }
 
 async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
-  const issuedAt = wholeSecond(await ports.clockGuard.check())
+  const now = await ports.clockGuard.check()
   // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
-  const { grant, prepared, expiresAt } = prepare(ports, holder, asked, issuedAt)
+  const { grant, prepared, expiresAt } = prepare(ports, holder, asked, now)
   // 3. Recorded, as long as everything that it rests on still stands, then signed.
   const leaf = {
     type: 'token.issued',
@@ -54,15 +54,16 @@ async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvid
     commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
     private: { input: grant.input },
   }
-  const commit = { guards: guardsOf(ports, holder, issuedAt), changes: [], leaf, events: [] }
+  const commit = { guards: guardsOf(ports, holder, wholeSecond(now)), changes: [], leaf, events: [] }
   const token = await issueJwt(ports, { prepared, commit })
   return { token, spiffeId: holder.spiffeId.toString(), expiresAt }
 }
 
-function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest, issuedAt: Instant) {
+function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest, now: Instant) {
   const { agent, instance, spiffeId, certificate } = holder
   requireActive(agent)
-  const registration = reregister(instance, agent, issuedAt)
+  const registration = reregister(instance, agent, now)
+  const issuedAt = wholeSecond(now)
   const audience = parseAudience(asked.audience)
   const { publicUrl } = ports.profile
   const lifetime = registration.jwtLifetime
@@ -77,7 +78,8 @@ function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest
       signer.notAfter,
     ),
   )
-  const id = newId('token', issuedAt, ports.random)
+  if (expiresAt <= now) throw issuanceError('LIFETIME_TOO_SHORT')
+  const id = newId('token', now, ports.random)
   const fields = { issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
   return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt }
 }
