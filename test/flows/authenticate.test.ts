@@ -45,14 +45,14 @@ describe('a client certificate', () => {
       certificate: { serial: enrolled.answer.svid.serial },
     })
     expect(caller.requireAgent().thumbprint).toMatch(/^[A-Za-z0-9_-]{43}$/)
-    expect(() => caller.requireRole('viewer')).toThrowError(expect.objectContaining({ code: 'ROLE_REQUIRED' }))
+    expect(() => caller.requireRole('viewer')).toThrow(expect.objectContaining({ code: 'ROLE_REQUIRED' }))
   })
 
   it('that is not there is an anonymous caller, who can do nothing', async () => {
     const caller = await authenticate(world.ports, peerWith())
     expect(caller.name).toBe('anonymous')
-    expect(() => caller.requireAgent()).toThrowError(expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }))
-    expect(() => caller.requireRole('viewer')).toThrowError(
+    expect(() => caller.requireAgent()).toThrow(expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }))
+    expect(() => caller.requireRole('viewer')).toThrow(
       expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }),
     )
   })
@@ -213,7 +213,7 @@ describe('people', () => {
     const caller = await authenticate(world.ports, { kind: 'unix', uid: 1000 })
     expect(caller.name).toBe('local:1000')
     expect(caller.requireRole('auditor').roles).toEqual(['admin'])
-    expect(() => caller.requireAgent()).toThrowError(expect.objectContaining({ code: 'CALLER_NOT_AGENT' }))
+    expect(() => caller.requireAgent()).toThrow(expect.objectContaining({ code: 'CALLER_NOT_AGENT' }))
     expect(await codeOfAsync(() => authenticate(world.ports, { kind: 'unix', uid: 0 }))).toBe('LOCAL_USER_UNKNOWN')
   })
 
@@ -228,7 +228,7 @@ describe('people', () => {
     expect(caller.identity.kind).toBe('principal')
     expect(caller.name).toBe(subject)
     expect(caller.requireRole('operator').id).toBe(id)
-    expect(() => caller.requireRole('admin')).toThrowError(expect.objectContaining({ code: 'ROLE_REQUIRED' }))
+    expect(() => caller.requireRole('admin')).toThrow(expect.objectContaining({ code: 'ROLE_REQUIRED' }))
     await removePrincipal(world.ports, world.admin, id)
     expect(await codeOfAsync(() => authenticate(world.ports, peer))).toBe('PRINCIPAL_UNKNOWN')
   })

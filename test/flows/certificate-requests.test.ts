@@ -120,7 +120,7 @@ describe('a certificate request is refused before anything is used up', () => {
     expect(await refusal('-----BEGIN CERTIFICATE REQUEST-----\nAAAA')).toBe('PEM_MALFORMED')
   })
 
-  it('and the token is good still', async () => {
+  it('and the token is good still', () => {
     expect(world.store.all('JoinToken')[0]?.redeemedAt).toBeNull()
     expect(world.store.all('Instance')).toEqual([])
     expect(world.store.all('Certificate').filter(({ kind }) => kind === 'svid')).toEqual([])

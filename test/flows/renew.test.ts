@@ -184,7 +184,7 @@ describe('promise 14: nobody is locked out for good', () => {
     world.clock.set(after(enrolled.answer.svid.notAfter, DAY))
     expect(await codeOfAsync(() => authenticate(world.ports, enrolled.peer))).toBe('CLIENT_CERTIFICATE_EXPIRED')
     const caller = await authenticateForRenewal(world.ports, enrolled.peer)
-    expect(() => caller.requireAgent()).toThrowError(expect.objectContaining({ code: 'CLIENT_CERTIFICATE_EXPIRED' }))
+    expect(() => caller.requireAgent()).toThrow(expect.objectContaining({ code: 'CLIENT_CERTIFICATE_EXPIRED' }))
     const csr = await csrOf(newKeyPair())
     const answer = await renew(world.ports, caller, { csr })
     expect(await renewWith(current(), csr)).toEqual(answer)

@@ -26,7 +26,7 @@ async function addPrincipalAs(ports: AdminPorts, caller: Caller, request: Princi
   const made = createPrincipal(request, { trustDomain, now: ports.clock.now(), random: ports.random })
   const removed = await ports.reader.find('Principal', { subject: made.subject, state: 'removed' })
   const principal = removed === null ? made : { ...made, id: removed.id }
-  const { id, subject, roles } = principal
+  const { id, subject, name, roles, state, createdAt } = principal
   const refuse = () => authenticationError('PRINCIPAL_TAKEN')
   await record(ports.journal, {
     lock: 'none',
@@ -34,7 +34,13 @@ async function addPrincipalAs(ports: AdminPorts, caller: Caller, request: Princi
     changes: [
       removed === null
         ? { op: 'insert', table: 'Principal', row: principal, refuse }
-        : { op: 'update', table: 'Principal', where: { id, state: 'removed' }, set: principal, refuse },
+        : {
+            op: 'update',
+            table: 'Principal',
+            where: { id, state: 'removed' },
+            set: { name, roles, state, createdAt },
+            refuse,
+          },
     ],
     leaf: adminLeaf(
       { type: 'principal.added', actor: caller.name, object: `principal:${id}` },
