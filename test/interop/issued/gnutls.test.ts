@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest'
 import { requireProgram, succeeds, Workbench } from '../../support/workbench.ts'
-import type { CertificateSet } from './domains.ts'
+import type { CertificateSet } from '../../support/issued.ts'
 import { judgedBy, type Names } from './judge.ts'
 
 const bench = new Workbench()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { impostorOf, issueAll, MODES, newDomain, type CertificateSet, type Mode } from './domains.ts'
+import { impostorOf, issueAll, MODES, newDomain, type CertificateSet, type Mode } from '../../support/issued.ts'
 
 /** A program that is not ours and says what it thinks of our certificates. */
 export interface Judge {

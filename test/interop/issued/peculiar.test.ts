@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import * as peculiar from '@peculiar/x509'
 import { expect } from 'vitest'
 import type { Bytes } from '#kernel/bytes.ts'
-import type { CertificateSet } from './domains.ts'
+import type { CertificateSet } from '../../support/issued.ts'
 import { judgedBy, type Names } from './judge.ts'
 
 const read = (der: Bytes) => new peculiar.X509Certificate(Buffer.from(der))

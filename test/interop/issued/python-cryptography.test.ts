@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest'
 import { requireProgram, Workbench } from '../../support/workbench.ts'
-import type { CertificateSet } from './domains.ts'
+import type { CertificateSet } from '../../support/issued.ts'
 import { judgedBy, type Names } from './judge.ts'
 
 const PYTHON = '/usr/bin/python3'

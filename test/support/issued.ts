@@ -4,11 +4,12 @@ import { issueServerCertificate } from '#flows/issue-server-certificate.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { after, DAY, instant, wholeSecond } from '#kernel/instant.ts'
 import type { AgentRecord } from '#registry/index.ts'
+import type { IssuanceProfileFields } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import { parseCertificate, type Certificate } from '#x509/index.ts'
-import { FakeClock } from '../../fakes/clock.ts'
-import { emptyTrustDomain, svidOrder, type TestTrustDomain } from '../../support/trust-domain.ts'
-import { newKeyPair, subjectKey, TestAuthority, type KeyPair } from '../../support/x509.ts'
+import { FakeClock } from '../fakes/clock.ts'
+import { emptyTrustDomain, svidOrder, type TestTrustDomain } from './trust-domain.ts'
+import { newKeyPair, subjectKey, TestAuthority, type KeyPair } from './x509.ts'
 
 /** Other programs judge by the machine's clock. */
 const NOW = wholeSecond(instant(Date.now()))
@@ -32,8 +33,8 @@ export const MODES = ['self-rooted', 'rooted under a generated root', 'rooted un
 export type Mode = (typeof MODES)[number]
 
 /** A trust domain in memory whose clock shows the machine's time, in one of the modes. */
-export async function newDomain(mode: Mode): Promise<TestTrustDomain> {
-  const empty = await emptyTrustDomain({}, new FakeClock(NOW))
+export async function newDomain(mode: Mode, profile: Partial<IssuanceProfileFields> = {}): Promise<TestTrustDomain> {
+  const empty = await emptyTrustDomain(profile, new FakeClock(NOW))
   const options = optionsOf(mode, (key) => {
     empty.keys.put(GIVEN_ROOT, key)
   })
