@@ -74,8 +74,8 @@ describe.each(MODES)('what is issued %s', (mode) => {
   }
 
   it('ID-8 comes from authorities that carry the SPIFFE ID of the trust domain, without a path', () => {
-    each(authorities(), (one) => {
-      const names = extensionOf(one, 'subjectAltName')?.names
+    each(authorities(), ({ certificate }) => {
+      const names = certificate.extension('subjectAltName')?.names
       expect(names).toEqual([{ type: 'uri', value: 'spiffe://example.org' }])
     })
   })
