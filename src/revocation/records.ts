@@ -1,10 +1,15 @@
 import type { Instant } from '#kernel/instant.ts'
 
+/**
+ * `actor` is an agent's id and reaches its task tokens and JWT-SVIDs, and what was derived from them, but not its
+ * certificates: it is what suspending an agent leaves behind for good. `agent` reaches its certificates as well.
+ */
 export const CUTOFF_KINDS = [
   'trust-domain',
   'authority',
   'node',
   'agent',
+  'actor',
   'instance',
   'lineage',
   'spki',

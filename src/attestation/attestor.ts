@@ -1,0 +1,42 @@
+import type { Instant } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import type { Random } from '#kernel/random.ts'
+import type { Attested } from './attested.ts'
+import { attestationError } from './errors.ts'
+
+/** What an attestor may know of the request besides the evidence. */
+export interface AttestContext {
+  /** SHA-256 of the DER of the certificate request, hex: evidence that is bound to a key is bound to this. */
+  readonly csrDigest: string
+  readonly address: string
+  readonly now: Instant
+  readonly random: Random
+}
+
+/** Another round trip is needed: `challenge` goes to the caller, `context` is kept in the session until it answers. */
+export interface Challenge {
+  readonly challenge: JsonObject
+  readonly context: Readonly<Record<string, string>>
+}
+
+/** The attestation is either finished, or goes on with the answer to a challenge. */
+export type Attestation =
+  | { readonly kind: 'attested'; readonly attested: Attested }
+  | { readonly kind: 'challenge'; readonly challenge: Challenge }
+
+/** One method of attestation. It verifies; who the workload then is, the registry decides. */
+export interface Attestor {
+  /** As in requests, selectors and certificates: `join_token`, `tpm`, `kubernetes`. */
+  readonly name: string
+  /** @throws a typed refusal for evidence that does not hold */
+  begin(evidence: JsonObject, context: AttestContext): Promise<Attestation>
+  /** Only attestors that challenge have it. */
+  finish?(answer: JsonObject, session: Readonly<Record<string, string>>, context: AttestContext): Promise<Attested>
+}
+
+/** @throws ATTESTOR_UNKNOWN */
+export function attestorNamed(attestors: readonly Attestor[], name: string): Attestor {
+  const attestor = attestors.find((candidate) => candidate.name === name)
+  if (attestor === undefined) throw attestationError('ATTESTOR_UNKNOWN')
+  return attestor
+}

@@ -1,0 +1,29 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const AUTHENTICATION_ERRORS = {
+  CLIENT_CERTIFICATE_INVALID: 'The client certificate is not an X.509-SVID that is acceptable here.',
+  CLIENT_CERTIFICATE_TRUST_DOMAIN: 'The client certificate belongs to another trust domain.',
+  CLIENT_CERTIFICATE_UNTRUSTED:
+    'The client certificate was not issued by a current authority of this server. Enroll again.',
+  CLIENT_CERTIFICATE_EXPIRED:
+    'The client certificate has expired. Renew it within the grace of its agent, or enroll again.',
+  CLIENT_CERTIFICATE_NOT_YET_VALID: 'The client certificate is not valid yet. Check the clocks.',
+  CLIENT_CERTIFICATE_UNKNOWN: 'This server has no record of the client certificate.',
+  CLIENT_CERTIFICATE_REVOKED:
+    'The client certificate, its instance or its agent has been revoked. Enroll again if you may.',
+  LOCAL_USER_UNKNOWN: 'This user of the machine is not a principal. Ask an admin to add local:<uid>.',
+  PRINCIPAL_UNKNOWN: 'The certificate is good, but its holder is not a principal. Ask an admin.',
+  AUTHENTICATION_REQUIRED: 'Present a client certificate, or use the admin socket.',
+  CALLER_NOT_AGENT: 'Only an agent may ask for this, with its own certificate.',
+  ROLE_REQUIRED: 'The caller does not have a role that may do this.',
+  PRINCIPAL_SUBJECT_INVALID:
+    'The subject of a principal is local:<uid>, or a SPIFFE ID /admin/<name> of this trust domain.',
+  PRINCIPAL_NAME_REQUIRED: 'Give the principal a name of at most 128 characters.',
+  PRINCIPAL_ROLES_INVALID: 'Give the principal at least one known role, each once.',
+  PRINCIPAL_TAKEN: 'A principal with this subject exists or has existed. Change the other one.',
+  PRINCIPAL_NOT_FOUND: 'There is no active principal with this id.',
+  PRINCIPAL_LAST_ADMIN: 'This is the last admin. Add another one first.',
+  BOOTSTRAP_DONE: 'There is a principal already; the first admin is made only once.',
+} as const satisfies ErrorTable
+
+export const authenticationError = errorsOf(AUTHENTICATION_ERRORS)

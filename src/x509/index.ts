@@ -1,0 +1,20 @@
+export { X509_ERRORS, x509Error, type X509ErrorCode } from './errors.ts'
+export {
+  Certificate,
+  DEFAULT_CERTIFICATE_LIMITS,
+  parseCertificate,
+  type CertificateLimits,
+} from './certificate.ts'
+export { createCsr } from './create-csr.ts'
+export { CertificateRequest, DEFAULT_CSR_LIMITS, parseCsr, type CsrLimits } from './csr.ts'
+export type * from './extensions/types.ts'
+export { authorityFindings, issuedLeafFindings, leafFindings, type Finding } from './findings.ts'
+export { parsePublicKey, PublicKey, type KeyKind } from './keys/public-key.ts'
+export type { X509SignatureAlgorithm } from './keys/signature-algorithm.ts'
+export { EMPTY_NAME, encodeName, parseName, type NameAttribute, type NameParts } from './name.ts'
+export { ATTESTATION_OID, PURPOSE, type Purpose } from './oids.ts'
+export { buildPath, MAX_PATH_CERTIFICATES, VerifiedPath } from './path/build.ts'
+export type { PathOptions } from './path/validate.ts'
+export { fromPem, fromPemList, toPem, type PemLabel } from './pem.ts'
+export { svidIdOf, verifyX509Svid, X509Svid, type AnchorsOf } from './svid.ts'
+export { assembleCertificate, encodeTbs, type TbsTemplate } from './tbs.ts'
