@@ -12,6 +12,7 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
   [['enroll', 'renew', 'show'], async (program) => { (await import('./commands/identity.ts')).identityCommands(program) }],
   [['task'], async (program) => { (await import('./commands/task.ts')).taskCommands(program) }],
   [['token'], async (program) => { (await import('./commands/token.ts')).tokenCommand(program) }],
+  [['call'], async (program) => { (await import('./commands/call.ts')).callCommand(program) }],
   [['bundle'], async (program) => { (await import('./commands/bundle.ts')).bundleCommands(program) }],
   [['audit'], async (program) => { (await import('./commands/audit.ts')).auditCommands(program) }],
   [['verify'], async (program) => { (await import('./commands/verify.ts')).verifyCommands(program) }],

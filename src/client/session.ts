@@ -169,7 +169,7 @@ export class Session {
   async #issuer(): Promise<string> {
     if (this.#knownIssuer !== undefined) return this.#knownIssuer
     const metadata = await this.#call({ method: 'GET', path: '/.well-known/oauth-authorization-server' })
-    const issuer = metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata.issuer : undefined
+    const issuer = metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata['issuer'] : undefined
     this.#knownIssuer = typeof issuer === 'string' ? issuer : this.identity.server
     return this.#knownIssuer
   }

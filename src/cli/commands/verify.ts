@@ -30,7 +30,7 @@ function verified(context: Context, options: Options, file: string): JsonObject 
     const leaf = parseCertificate(chain[0] ?? new Uint8Array())
     const uri = leaf.extension('subjectAltName')?.names.find((name) => name.type === 'uri')?.value ?? ''
     const trustDomain = SpiffeId.parse(uri).trustDomain
-    const svid = verifyX509Svid(chain, anchorsFor(trustDomain, options), { at: context.clock.now() })
+    const svid = verifyX509Svid(chain, () => anchorsFor(trustDomain, options), { at: context.clock.now() })
     return {
       spiffe_id: svid.spiffeId.toString(),
       serial: toHex(leaf.serial),
