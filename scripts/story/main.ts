@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChildProcess } from 'node:child_process'
-import { start, StoryOver, tell, writ, type Stage } from './steps.ts'
+import { ROOT, start, StoryOver, tell, writ, type Stage } from './steps.ts'
 
 const TRUST_DOMAIN = 'quickstart.example'
 const keep = process.argv.includes('--keep')
@@ -88,10 +88,10 @@ async function story(): Promise<void> {
   const ports = await findPorts()
   const server = `https://localhost:${String(ports.https)}`
   const audience = `https://localhost:${String(ports.service)}`
-  process.stdout.write(`working in ${folder}; to type along:\n  cd ${folder} && export WRIT_DATA=${folder}/data\n`)
+  process.stdout.write(`working in ${folder}; to type along:\n  alias writ=${ROOT}scripts/writ; cd ${folder}; export WRIT_DATA=${folder}/data\n`)
   boot(ports)
   tell(2, 'The server: certificate authority, token service and audit log in one process')
-  process.stdout.write('$ scripts/writ server run &\n')
+  process.stdout.write('$ writ server run &\n')
   running.push(await start(stage, 'src/cli/main.ts', ['server', 'run'], /ready/))
   process.stdout.write(`  answers on ${server}\n`)
   register(audience)
@@ -121,9 +121,9 @@ function goOn(): void {
   }
   process.stdout.write(`\nthe server and the service go on running; to go on:
   cd ${folder} && export WRIT_DATA=${folder}/data
-  scripts/writ --help          every command, each with an example
-  scripts/writ agent list      what is registered
-  scripts/writ task open …     another task
+  writ --help          every command, each with an example
+  writ agent list      what is registered
+  writ task open …     another task
   kill ${running.map((child) => String(child.pid)).join(' ')} && rm -r ${folder}   to end it\n`)
 }
 

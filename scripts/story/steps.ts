@@ -24,7 +24,7 @@ export interface Outcome {
 
 /** Runs one `writ` command as the reader would type it, shows both, and stops the story when it fails unexpectedly. */
 export function writ(stage: Stage, args: readonly string[], expected: 'works' | 'is refused' = 'works'): Outcome {
-  write(`$ scripts/writ ${args.map(quoted).join(' ')}\n`)
+  write(`$ writ ${args.map(quoted).join(' ')}\n`)
   const done = spawnSync(process.execPath, [...NODE_FLAGS, `${ROOT}src/cli/main.ts`, ...args], {
     cwd: stage.folder,
     env: { PATH: process.env['PATH'] ?? '', HOME: stage.folder, ...stage.environment },
