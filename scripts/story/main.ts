@@ -17,10 +17,14 @@ const running: ChildProcess[] = []
 async function freePort(wanted: number): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer()
-    probe.once('error', () => { resolve(freePort(0)) })
+    probe.once('error', () => {
+      resolve(freePort(0))
+    })
     probe.listen(wanted, '127.0.0.1', () => {
       const address = probe.address()
-      probe.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : wanted) })
+      probe.close(() => {
+        resolve(typeof address === 'object' && address !== null ? address.port : wanted)
+      })
     })
   })
 }
@@ -33,26 +37,59 @@ interface Ports {
 }
 
 async function findPorts(): Promise<Ports> {
-  return { https: await freePort(8443), status: await freePort(8080), health: await freePort(9090), service: await freePort(9443) }
+  return {
+    https: await freePort(8443),
+    status: await freePort(8080),
+    health: await freePort(9090),
+    service: await freePort(9443),
+  }
 }
 
 function boot(ports: Ports): void {
   tell(1, 'A trust domain of your own: keys, certificate authority, database and the first admin (you), in one folder')
   const publicUrl = `https://localhost:${String(ports.https)}`
   const listen = (name: string, port: number): string[] => [`--listen-${name}`, `127.0.0.1:${String(port)}`]
-  writ(stage, ['server', 'init', '--trust-domain', TRUST_DOMAIN, '--public-url', publicUrl, '--status-url', `http://localhost:${String(ports.status)}`, ...listen('https', ports.https), ...listen('status', ports.status), ...listen('health', ports.health)])
+  writ(stage, [
+    'server',
+    'init',
+    '--trust-domain',
+    TRUST_DOMAIN,
+    '--public-url',
+    publicUrl,
+    '--status-url',
+    `http://localhost:${String(ports.status)}`,
+    ...listen('https', ports.https),
+    ...listen('status', ports.status),
+    ...listen('health', ports.health),
+  ])
 }
 
 function register(audience: string): void {
   tell(3, 'What may exist: a resource, and two agents with an owner each')
-  writ(stage, ['resource', 'add', audience, '--owner', 'billing-team', '--action', 'invoices:read', '--action', 'invoices:pay', '--acts-as', `spiffe://${TRUST_DOMAIN}/agent/billing`])
+  writ(stage, [
+    'resource',
+    'add',
+    audience,
+    '--owner',
+    'billing-team',
+    '--action',
+    'invoices:read',
+    '--action',
+    'invoices:pay',
+    '--acts-as',
+    `spiffe://${TRUST_DOMAIN}/agent/billing`,
+  ])
   writ(stage, ['agent', 'add', 'billing', '--owner', 'billing-team', '--dns-name', 'localhost'])
   writ(stage, ['agent', 'add', 'invoice-bot', '--owner', 'finance-team', '--allow', `${audience}=invoices:read`])
 }
 
 function enrollAll(server: string): void {
   tell(4, 'Enroll: a join token, used once; the key is made by the agent and never leaves it')
-  for (const [agent, identity] of [['billing', 'billing'], ['invoice-bot', 'bot'], ['invoice-bot', 'other-bot']] as const) {
+  for (const [agent, identity] of [
+    ['billing', 'billing'],
+    ['invoice-bot', 'bot'],
+    ['invoice-bot', 'other-bot'],
+  ] as const) {
     writ(stage, ['join-token', 'create', agent, '--out', `${identity}.token`])
     writ(stage, ['enroll', '--server', server, '--join-token-file', `${identity}.token`, '--identity', identity])
   }
@@ -62,7 +99,20 @@ function enrollAll(server: string): void {
 
 function openTask(audience: string): string {
   tell(7, 'A task: what may be done to what, until when. Tokens exist only under a task')
-  const opened = writ(stage, ['task', 'open', '--identity', 'bot', '--resource', audience, '--action', 'invoices:read', '--identifier', 'inv_17', '--expires-in', '10m'])
+  const opened = writ(stage, [
+    'task',
+    'open',
+    '--identity',
+    'bot',
+    '--resource',
+    audience,
+    '--action',
+    'invoices:read',
+    '--identifier',
+    'inv_17',
+    '--expires-in',
+    '10m',
+  ])
   const task = /task_[0-9a-z]{26}/.exec(opened.stdout)?.[0]
   if (task === undefined) throw new StoryOver('no task id in the answer')
   return task
@@ -74,7 +124,11 @@ function useToken(audience: string, task: string): void {
   tell(9, 'The right token from the right key: accepted')
   writ(stage, ['call', `${audience}/invoices/inv_17`, '--identity', 'bot', '--token-file', 'task.token'])
   tell(10, 'The same token from another key, as if it had been stolen: refused')
-  writ(stage, ['call', `${audience}/invoices/inv_17`, '--identity', 'other-bot', '--token-file', 'task.token'], 'is refused')
+  writ(
+    stage,
+    ['call', `${audience}/invoices/inv_17`, '--identity', 'other-bot', '--token-file', 'task.token'],
+    'is refused',
+  )
 }
 
 function endTask(audience: string, task: string): void {
@@ -88,7 +142,9 @@ async function story(): Promise<void> {
   const ports = await findPorts()
   const server = `https://localhost:${String(ports.https)}`
   const audience = `https://localhost:${String(ports.service)}`
-  process.stdout.write(`working in ${folder}; to type along:\n  alias writ=${ROOT}scripts/writ; cd ${folder}; export WRIT_DATA=${folder}/data\n`)
+  process.stdout.write(
+    `working in ${folder}; to type along:\n  alias writ=${ROOT}scripts/writ; cd ${folder}; export WRIT_DATA=${folder}/data\n`,
+  )
   boot(ports)
   tell(2, 'The server: certificate authority, token service and audit log in one process')
   process.stdout.write('$ writ server run &\n')
@@ -97,7 +153,9 @@ async function story(): Promise<void> {
   register(audience)
   enrollAll(server)
   tell(6, 'A service that accepts task tokens and refuses everyone else (scripts/story/service.ts)')
-  running.push(await start(stage, 'scripts/story/service.ts', ['billing', String(ports.service), audience], /listening/))
+  running.push(
+    await start(stage, 'scripts/story/service.ts', ['billing', String(ports.service), audience], /listening/),
+  )
   process.stdout.write(`  listens on ${audience}\n`)
   const task = openTask(audience)
   useToken(audience, task)

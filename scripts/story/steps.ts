@@ -48,11 +48,20 @@ function quoted(word: string): string {
 }
 
 function indent(text: string): string {
-  return text.trimEnd().split('\n').map((line) => `  ${line}\n`).join('')
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `  ${line}\n`)
+    .join('')
 }
 
 /** Starts a program of ours and waits for the line that says it is ready. */
-export async function start(stage: Stage, script: string, args: readonly string[], ready: RegExp): Promise<ChildProcess> {
+export async function start(
+  stage: Stage,
+  script: string,
+  args: readonly string[],
+  ready: RegExp,
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [...NODE_FLAGS, ROOT + script, ...args], {
     cwd: stage.folder,
     env: { PATH: process.env['PATH'] ?? '', HOME: stage.folder, ...stage.environment },
@@ -61,7 +70,9 @@ export async function start(stage: Stage, script: string, args: readonly string[
   })
   let said = ''
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => { reject(new StoryOver(`${script} did not start: ${said}`)) }, 20_000)
+    const timer = setTimeout(() => {
+      reject(new StoryOver(`${script} did not start: ${said}`))
+    }, 20_000)
     const listen = (chunk: Buffer): void => {
       said += chunk.toString()
       if (!ready.test(said)) return
@@ -70,7 +81,10 @@ export async function start(stage: Stage, script: string, args: readonly string[
     }
     child.stdout.on('data', listen)
     child.stderr.on('data', listen)
-    child.once('exit', (code) => { clearTimeout(timer); reject(new StoryOver(`${script} ended with ${String(code)}: ${said}`)) })
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      reject(new StoryOver(`${script} ended with ${String(code)}: ${said}`))
+    })
   })
   return child
 }

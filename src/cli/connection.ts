@@ -50,7 +50,12 @@ function httpsTarget(options: AdminOptions, clock: Clock): { dispatcher: Agent; 
     throw cliError('USAGE', { details: { server: options.server, expected: 'unix:<path> or https://host:port' } })
   }
   const shown = options.identity === undefined ? fromFiles(options) : fromIdentity(readIdentity(options.identity))
-  const dispatcher = verifiedAgent({ trust: () => shown.trust, expectation: serverExpectation, credential: shown.credential, clock })
+  const dispatcher = verifiedAgent({
+    trust: () => shown.trust,
+    expectation: serverExpectation,
+    credential: shown.credential,
+    clock,
+  })
   return { dispatcher, origin: options.server }
 }
 
@@ -60,13 +65,18 @@ interface Shown {
 }
 
 function fromIdentity(identity: Identity): Shown {
-  return { trust: { kind: 'anchors', anchors: anchorsOf(identity) }, credential: { chainPem: identity.chainPem, keyPem: identity.keyPem } }
+  return {
+    trust: { kind: 'anchors', anchors: anchorsOf(identity) },
+    credential: { chainPem: identity.chainPem, keyPem: identity.keyPem },
+  }
 }
 
 function fromFiles(options: AdminOptions): Shown {
   const { cert, key, bundle } = options
   if (cert === undefined || key === undefined || bundle === undefined) {
-    throw cliError('USAGE', { details: { missing: '--identity, or --cert with --key and --bundle, for a server over https' } })
+    throw cliError('USAGE', {
+      details: { missing: '--identity, or --cert with --key and --bundle, for a server over https' },
+    })
   }
   const chainPem = readText(cert)
   const names = certificatesOf(chainPem)[0]?.extension('subjectAltName')?.names ?? []

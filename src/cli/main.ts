@@ -4,18 +4,78 @@ import { EXIT } from './errors.ts'
 
 /** Each group of commands is loaded when it is asked for: `writ token` must not pay for the server. */
 const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promise<void>])[] = [
-  [['server'], async (program) => { (await import('./commands/server.ts')).serverCommands(program) }],
-  [['agent'], async (program) => { (await import('./commands/agent.ts')).agentCommands(program) }],
-  [['resource'], async (program) => { (await import('./commands/resource.ts')).resourceCommands(program) }],
-  [['join-token'], async (program) => { (await import('./commands/join-token.ts')).joinTokenCommands(program) }],
-  [['principal', 'whoami'], async (program) => { (await import('./commands/principal.ts')).principalCommands(program) }],
-  [['enroll', 'renew', 'show'], async (program) => { (await import('./commands/identity.ts')).identityCommands(program) }],
-  [['task'], async (program) => { (await import('./commands/task.ts')).taskCommands(program) }],
-  [['token'], async (program) => { (await import('./commands/token.ts')).tokenCommand(program) }],
-  [['call'], async (program) => { (await import('./commands/call.ts')).callCommand(program) }],
-  [['bundle'], async (program) => { (await import('./commands/bundle.ts')).bundleCommands(program) }],
-  [['audit'], async (program) => { (await import('./commands/audit.ts')).auditCommands(program) }],
-  [['verify'], async (program) => { (await import('./commands/verify.ts')).verifyCommands(program) }],
+  [
+    ['server'],
+    async (program) => {
+      ;(await import('./commands/server.ts')).serverCommands(program)
+    },
+  ],
+  [
+    ['agent'],
+    async (program) => {
+      ;(await import('./commands/agent.ts')).agentCommands(program)
+    },
+  ],
+  [
+    ['resource'],
+    async (program) => {
+      ;(await import('./commands/resource.ts')).resourceCommands(program)
+    },
+  ],
+  [
+    ['join-token'],
+    async (program) => {
+      ;(await import('./commands/join-token.ts')).joinTokenCommands(program)
+    },
+  ],
+  [
+    ['principal', 'whoami'],
+    async (program) => {
+      ;(await import('./commands/principal.ts')).principalCommands(program)
+    },
+  ],
+  [
+    ['enroll', 'renew', 'show'],
+    async (program) => {
+      ;(await import('./commands/identity.ts')).identityCommands(program)
+    },
+  ],
+  [
+    ['task'],
+    async (program) => {
+      ;(await import('./commands/task.ts')).taskCommands(program)
+    },
+  ],
+  [
+    ['token'],
+    async (program) => {
+      ;(await import('./commands/token.ts')).tokenCommand(program)
+    },
+  ],
+  [
+    ['call'],
+    async (program) => {
+      ;(await import('./commands/call.ts')).callCommand(program)
+    },
+  ],
+  [
+    ['bundle'],
+    async (program) => {
+      ;(await import('./commands/bundle.ts')).bundleCommands(program)
+    },
+  ],
+  [
+    ['audit'],
+    async (program) => {
+      ;(await import('./commands/audit.ts')).auditCommands(program)
+    },
+  ],
+  [
+    ['verify'],
+    async (program) => {
+      ;(await import('./commands/verify.ts')).verifyCommands(program)
+    },
+  ],
 ]
 
 const HELP_AFTER = `
@@ -33,8 +93,14 @@ function newProgram(): Command {
   return new Command('writ')
     .description('Identity for AI agents: certificates, task tokens, and both taken away at once.')
     .version('0.1.0')
-    .option('--data <folder>', 'data folder of the server (default: $WRIT_DATA, else /var/lib/writ or ~/.local/share/writ)')
-    .option('--server <address>', 'unix:<path> or https://host:port (default: $WRIT_SERVER, else unix:<data>/admin.sock)')
+    .option(
+      '--data <folder>',
+      'data folder of the server (default: $WRIT_DATA, else /var/lib/writ or ~/.local/share/writ)',
+    )
+    .option(
+      '--server <address>',
+      'unix:<path> or https://host:port (default: $WRIT_SERVER, else unix:<data>/admin.sock)',
+    )
     .option('--identity <folder>', 'identity to act as (default: $WRIT_IDENTITY, else ./identity for agent commands)')
     .option('--cert <file>', 'certificate chain to show a server over https')
     .option('--key <file>', 'its private key')
@@ -42,7 +108,11 @@ function newProgram(): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', HELP_AFTER)
     .showHelpAfterError('(add --help for what it takes)')
-    .configureOutput({ outputError: (text, write) => { write(text) } })
+    .configureOutput({
+      outputError: (text, write) => {
+        write(text)
+      },
+    })
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage)
     })

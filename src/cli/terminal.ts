@@ -38,7 +38,11 @@ function render(facts: JsonValue, columns: readonly string[] | undefined): strin
 function table(rows: readonly JsonValue[], columns: readonly string[]): string {
   const cells = rows.map((row) => columns.map((column) => cell((row as Record<string, JsonValue>)[column] ?? null)))
   const widths = columns.map((column, index) => Math.max(column.length, ...cells.map((row) => row[index]?.length ?? 0)))
-  const line = (row: readonly string[]): string => `  ${row.map((text, index) => text.padEnd(widths[index] ?? 0)).join('  ').trimEnd()}\n`
+  const line = (row: readonly string[]): string =>
+    `  ${row
+      .map((text, index) => text.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd()}\n`
   return rows.length === 0 ? '  (none)\n' : [columns.map((column) => column.toUpperCase()), ...cells].map(line).join('')
 }
 
@@ -52,7 +56,9 @@ function cell(value: JsonValue): string {
 export function fail(terminal: Terminal, error: unknown): number {
   const known = isWritError(error)
   const code = known ? error.code : 'INTERNAL'
-  const sentence = known ? error.sentence : 'Something went wrong inside writ; this is a defect. Run again with WRIT_DEBUG=1 to see where.'
+  const sentence = known
+    ? error.sentence
+    : 'Something went wrong inside writ; this is a defect. Run again with WRIT_DEBUG=1 to see where.'
   const details = known ? error.details : {}
   if (terminal.json) terminal.err(`${JSON.stringify({ error: { code, sentence, details } })}\n`)
   else terminal.err(`writ: ${sentence} [${code}]${detailText(details)}\n`)

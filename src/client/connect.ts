@@ -35,7 +35,9 @@ export function verifiedAgent(policy: ConnectionPolicy): Agent {
       if (error === null) callback(null, socket)
       else callback(error, null)
     }
-    socket.setTimeout(CONNECT_TIMEOUT, () => socket.destroy(clientError('SERVER_UNREACHABLE', { message: 'connecting took too long' })))
+    socket.setTimeout(CONNECT_TIMEOUT, () =>
+      socket.destroy(clientError('SERVER_UNREACHABLE', { message: 'connecting took too long' })),
+    )
     socket.once('error', settle)
     socket.once('secureConnect', () => {
       const failure = trustFailure(socket, policy, options.hostname)

@@ -40,7 +40,10 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
   const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
   return closing(agent, async () => {
     const json = enrollBody(options, csr)
-    const answer = await callApi({ dispatcher: agent, origin: options.server }, { method: 'POST', path: '/v1/enroll', json })
+    const answer = await callApi(
+      { dispatcher: agent, origin: options.server },
+      { method: 'POST', path: '/v1/enroll', json },
+    )
     return identityFrom(options.server, keyPem, parseAnswer(svidAnswer, answer))
   })
 }

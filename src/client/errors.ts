@@ -7,7 +7,8 @@ export const CLIENT_ERRORS = {
   SERVER_UNREACHABLE: 'The server did not answer. Check the address, and that it runs.',
   SERVER_ANSWER_INVALID: 'The server answered something that this client does not understand.',
   REQUEST_REFUSED: 'The server refused the request.',
-  IDENTITY_FOLDER_INVALID: 'The identity folder is missing, incomplete or readable by others. Enroll again, or correct its mode to 0700.',
+  IDENTITY_FOLDER_INVALID:
+    'The identity folder is missing, incomplete or readable by others. Enroll again, or correct its mode to 0700.',
   IDENTITY_EXPIRED: 'The certificate has expired and could not be renewed. Enroll again.',
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
 } as const satisfies ErrorTable

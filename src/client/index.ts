@@ -20,7 +20,14 @@ export { readIdentity, writeIdentity } from './identity-folder.ts'
 export { generateKeyPem, signerFromPem } from './key.ts'
 export { LiveIdentity } from './live-identity.ts'
 export type { LiveOptions } from './live-identity.ts'
-export { certificatesOf, pemOf, serverExpectation, trustOfBundle, trustOfJoinToken, verifyServer } from './server-trust.ts'
+export {
+  certificatesOf,
+  pemOf,
+  serverExpectation,
+  trustOfBundle,
+  trustOfJoinToken,
+  verifyServer,
+} from './server-trust.ts'
 export type { PeerExpectation, ServerTrust } from './server-trust.ts'
 export { Session, withSession } from './session.ts'
 export type { ExchangeOptions, NarrowOptions, OpenTaskOptions, TaskToken } from './session.ts'

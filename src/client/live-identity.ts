@@ -81,7 +81,12 @@ export class LiveIdentity {
     const generation = this.#tokens.get(token) ?? this.#current
     const headers = new Headers(init.headers as Record<string, string> | undefined)
     headers.set('authorization', `Bearer ${token.token.reveal()}`)
-    return fetch(url, { ...init, headers: Object.fromEntries(headers), dispatcher: generation.outward, redirect: 'manual' })
+    return fetch(url, {
+      ...init,
+      headers: Object.fromEntries(headers),
+      dispatcher: generation.outward,
+      redirect: 'manual',
+    })
   }
 
   /** Renews now; concurrent calls share one renewal. @throws what the server refuses, while the old goes on serving */

@@ -77,7 +77,10 @@ export class Session {
   }
 
   async jwtSvid(audience: string): Promise<{ readonly token: Secret<string>; readonly expiresAt: Instant }> {
-    const answer = parseAnswer(jwtSvidAnswer, await this.#call({ method: 'POST', path: '/v1/jwt-svid', json: { audience: [audience] } }))
+    const answer = parseAnswer(
+      jwtSvidAnswer,
+      await this.#call({ method: 'POST', path: '/v1/jwt-svid', json: { audience: [audience] } }),
+    )
     return { token: new Secret(answer.token), expiresAt: fromRfc3339(answer.expires_at) }
   }
 
@@ -98,7 +101,7 @@ export class Session {
   /** Every task of ours, oldest first. */
   async listTasks(): Promise<readonly TaskView[]> {
     const tasks: TaskView[] = []
-    for (let after: string | null = ''; after !== null; ) {
+    for (let after: string | null = ''; after !== null;) {
       const query: string = after === '' ? '?limit=1000' : `?limit=1000&after=${encodeURIComponent(after)}`
       const page = parseAnswer(taskList, await this.#call({ method: 'GET', path: `/v1/tasks${query}` }))
       tasks.push(...page.items)
@@ -149,7 +152,10 @@ export class Session {
 
   /** Asks whether a token presented to us is alive (RFC 7662); only for tokens of our own audiences. */
   async introspect(token: string): Promise<IntrospectionAnswer> {
-    return parseAnswer(introspectionAnswer, await this.#call({ method: 'POST', path: '/oauth2/introspect', form: { token } }))
+    return parseAnswer(
+      introspectionAnswer,
+      await this.#call({ method: 'POST', path: '/oauth2/introspect', form: { token } }),
+    )
   }
 
   /** Revokes one of our own tokens and everything derived from it (RFC 7009). */
@@ -169,7 +175,8 @@ export class Session {
   async #issuer(): Promise<string> {
     if (this.#knownIssuer !== undefined) return this.#knownIssuer
     const metadata = await this.#call({ method: 'GET', path: '/.well-known/oauth-authorization-server' })
-    const issuer = metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata['issuer'] : undefined
+    const issuer =
+      metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata['issuer'] : undefined
     this.#knownIssuer = typeof issuer === 'string' ? issuer : this.identity.server
     return this.#knownIssuer
   }
@@ -190,10 +197,19 @@ function target(options: Omit<ExchangeOptions, 'task'>): Record<string, string> 
 }
 
 /** Opens a session for an identity, uses it, and closes its connections. */
-export async function withSession<Value>(identity: Identity, clock: Clock, use: (session: Session) => Promise<Value>): Promise<Value> {
+export async function withSession<Value>(
+  identity: Identity,
+  clock: Clock,
+  use: (session: Session) => Promise<Value>,
+): Promise<Value> {
   const anchors = anchorsOf(identity)
   const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
-  const agent = verifiedAgent({ trust: () => ({ kind: 'anchors', anchors }), expectation: serverExpectation, credential, clock })
+  const agent = verifiedAgent({
+    trust: () => ({ kind: 'anchors', anchors }),
+    expectation: serverExpectation,
+    credential,
+    clock,
+  })
   try {
     return await use(new Session(identity, agent, () => clock.now()))
   } finally {

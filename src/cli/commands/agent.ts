@@ -11,7 +11,10 @@ const COLUMNS = ['name', 'owner', 'state', 'identity', 'selectors', 'spiffe_id']
 /** `audience=action,action`, as `--allow` takes it. */
 function parseAllow(value: string): JsonObject {
   const split = value.lastIndexOf('=')
-  const actions = value.slice(split + 1).split(',').filter((name) => name !== '')
+  const actions = value
+    .slice(split + 1)
+    .split(',')
+    .filter((name) => name !== '')
   if (split <= 0 || actions.length === 0) {
     throw cliError('USAGE', { details: { flag: '--allow', expected: 'AUDIENCE=ACTION[,ACTION…]' } })
   }
@@ -63,7 +66,10 @@ function addAgent(agent: Command): void {
     .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')
     .option('--token-lifetime <duration>', 'life of its task tokens, at most 5m (default: 3m)')
     .option('--renew-grace <duration>', 'how long after expiry it may still renew')
-  example(add, "writ agent add invoice-bot --owner billing-team --allow 'https://billing.example.org=invoices:read,invoices:pay'")
+  example(
+    add,
+    "writ agent add invoice-bot --owner billing-team --allow 'https://billing.example.org=invoices:read,invoices:pay'",
+  )
   action(add, async (context, options, name = '') => {
     const facts = await context.withAdmin((admin) =>
       admin.call({ method: 'POST', path: '/v1/agents', json: agentBody(name, options) }),
@@ -98,7 +104,11 @@ function agentStates(agent: Command): void {
     action(example(command, `writ agent ${verb} invoice-bot`), async (context, options, name = '') => {
       if (options['dryRun'] === true) {
         const facts = await instancesOf(context, name)
-        report(context.terminal, { said: `would ${verb} ${name}; instances it hits:`, facts, columns: ['id', 'spiffe_id', 'state', 'attested_at'] })
+        report(context.terminal, {
+          said: `would ${verb} ${name}; instances it hits:`,
+          facts,
+          columns: ['id', 'spiffe_id', 'state', 'attested_at'],
+        })
         return
       }
       const facts = await context.withAdmin((admin) =>
@@ -112,7 +122,9 @@ function agentStates(agent: Command): void {
 async function instancesOf(context: Parameters<typeof listAll>[0], name: string): ReturnType<typeof listAll> {
   const agent = (await context.withAdmin((admin) => admin.call({ method: 'GET', path: agentPath(name) }))) as JsonObject
   const instances = await listAll(context, '/v1/instances')
-  return instances.filter((row) => (row as JsonObject)['agent'] === agent['id'] || (row as JsonObject)['agent'] === name)
+  return instances.filter(
+    (row) => (row as JsonObject)['agent'] === agent['id'] || (row as JsonObject)['agent'] === name,
+  )
 }
 
 function agentPath(name: string): string {

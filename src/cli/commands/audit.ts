@@ -18,7 +18,8 @@ export function auditCommands(program: Command): void {
     .option('--follow', 'go on showing new ones')
   action(example(tail, 'writ audit tail -n 50', 'writ audit tail --follow --json'), async (context, options) => {
     const lines = Number(text(options, 'lines') ?? '20')
-    if (!Number.isInteger(lines) || lines < 1 || lines > 1000) throw cliError('USAGE', { details: { flag: '--lines', expected: '1 to 1000' } })
+    if (!Number.isInteger(lines) || lines < 1 || lines > 1000)
+      throw cliError('USAGE', { details: { flag: '--lines', expected: '1 to 1000' } })
     const leaves = await newest(context, lines)
     report(context.terminal, { said: 'audit leaves:', facts: leaves, columns: COLUMNS })
     if (options['follow'] === true) await follow(context, new Set(leaves.map(keyOf)))
@@ -48,7 +49,11 @@ async function follow(context: Context, seen: Set<string>): Promise<void> {
     for (const leaf of await newest(context, 200)) {
       if (seen.has(keyOf(leaf))) continue
       seen.add(keyOf(leaf))
-      context.terminal.out(context.terminal.json ? `${JSON.stringify(leaf)}\n` : `  ${COLUMNS.map((name) => shown(leaf[name])).join('  ')}\n`)
+      context.terminal.out(
+        context.terminal.json
+          ? `${JSON.stringify(leaf)}\n`
+          : `  ${COLUMNS.map((name) => shown(leaf[name])).join('  ')}\n`,
+      )
     }
   }
 }

@@ -12,9 +12,14 @@ export function bundleCommands(program: Command): void {
     .command('show')
     .description('print the SPIFFE bundle, from the server (admin socket, or as --identity)')
     .option('--offline', 'print the one in the identity folder instead')
-  action(example(show, 'writ bundle show > bundle.json', 'writ bundle show --identity ./identity --offline'), async (context, options) => {
-    context.terminal.out(`${JSON.stringify(parseJson(await documentOf(context, options), { maxBytes: 1024 * 1024, maxDepth: 16 }), null, 2)}\n`)
-  })
+  action(
+    example(show, 'writ bundle show > bundle.json', 'writ bundle show --identity ./identity --offline'),
+    async (context, options) => {
+      context.terminal.out(
+        `${JSON.stringify(parseJson(await documentOf(context, options), { maxBytes: 1024 * 1024, maxDepth: 16 }), null, 2)}\n`,
+      )
+    },
+  )
 }
 
 async function documentOf(context: Context, options: Options): Promise<string> {

@@ -15,7 +15,10 @@ export function callCommand(program: Command): void {
     .command('call <url>')
     .description('call a service over mTLS as this identity, with a task token if one is given')
     .option('--token-file <file>', 'the task token, or - for standard input')
-    .option('--expect <spiffe-id>', 'whom the service must prove to be (default: the host name of the URL, by DNS name)')
+    .option(
+      '--expect <spiffe-id>',
+      'whom the service must prove to be (default: the host name of the URL, by DNS name)',
+    )
     .option('--method <verb>', 'HTTP method (default: GET)')
   example(command, 'writ call https://localhost:9443/invoices/inv_17 --identity ./identity --token-file invoice.token')
   action(command, async (context, options, url = '') => {
@@ -24,7 +27,8 @@ export function callCommand(program: Command): void {
 }
 
 async function call(context: Context, options: Options, url: string): Promise<void> {
-  if (!URL.canParse(url) || !url.startsWith('https://')) throw cliError('USAGE', { details: { url, expected: 'https://…' } })
+  if (!URL.canParse(url) || !url.startsWith('https://'))
+    throw cliError('USAGE', { details: { url, expected: 'https://…' } })
   const tokenFile = text(options, 'tokenFile')
   const dispatcher = agentFor(context, options)
   try {

@@ -25,7 +25,11 @@ export function identityFolder(options: Options): string {
 }
 
 /** Runs `use` as the identity in the folder of `--identity`. */
-export async function asIdentity<Value>(context: Context, options: Options, use: (session: Session) => Promise<Value>): Promise<Value> {
+export async function asIdentity<Value>(
+  context: Context,
+  options: Options,
+  use: (session: Session) => Promise<Value>,
+): Promise<Value> {
   return withSession(readIdentity(identityFolder(options)), context.clock, use)
 }
 
@@ -55,7 +59,10 @@ function enrollCommand(program: Command): void {
     .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
     .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
     .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
-  example(command, 'writ enroll --server https://127.0.0.1:8443 --join-token-file invoice-bot.token --identity ./identity')
+  example(
+    command,
+    'writ enroll --server https://127.0.0.1:8443 --join-token-file invoice-bot.token --identity ./identity',
+  )
   action(command, async (context, options) => {
     const server = text(options, 'server') ?? process.env['WRIT_SERVER']
     const tokenFile = text(options, 'joinTokenFile')
@@ -76,7 +83,10 @@ function enrollCommand(program: Command): void {
     report(context.terminal, {
       said: `enrolled as ${identity.spiffeId.toString()}`,
       facts: facts(identity, folder),
-      next: [`openssl x509 -in ${folder}/certificate.pem -noout -text`, `writ task open --identity ${folder} --resource URL --action NAME`],
+      next: [
+        `openssl x509 -in ${folder}/certificate.pem -noout -text`,
+        `writ task open --identity ${folder} --resource URL --action NAME`,
+      ],
     })
   })
 }
@@ -85,12 +95,15 @@ function trustFrom(options: Options, token: Secret<string>): ReturnType<typeof t
   const bundle = text(options, 'trustBundle')
   if (bundle === undefined) return trustOfJoinToken(parseJoinToken(token.reveal()))
   const trustDomain = text(options, 'trustDomain')
-  if (trustDomain === undefined) throw cliError('USAGE', { details: { missing: '--trust-domain, which --trust-bundle needs' } })
+  if (trustDomain === undefined)
+    throw cliError('USAGE', { details: { missing: '--trust-domain, which --trust-bundle needs' } })
   return trustOfBundle(trustDomain, readText(bundle))
 }
 
 function renewCommand(program: Command): void {
-  const command = program.command('renew').description('renew the X.509-SVID in the identity folder, in the same lineage')
+  const command = program
+    .command('renew')
+    .description('renew the X.509-SVID in the identity folder, in the same lineage')
   action(example(command, 'writ renew --identity ./identity'), async (context, options) => {
     const folder = identityFolder(options)
     const identity = await asIdentity(context, options, (session) => session.renew())
@@ -104,6 +117,9 @@ function showCommand(program: Command): void {
   action(example(command, 'writ show --identity ./identity'), (context, options) => {
     const folder = identityFolder(options)
     const identity = readIdentity(folder)
-    report(context.terminal, { said: `identity in ${folder}:`, facts: { ...facts(identity, folder), server: identity.server } })
+    report(context.terminal, {
+      said: `identity in ${folder}:`,
+      facts: { ...facts(identity, folder), server: identity.server },
+    })
   })
 }

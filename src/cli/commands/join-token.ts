@@ -13,11 +13,17 @@ export function joinTokenCommands(program: Command): void {
   const all = joinToken.command('list').description('list join tokens; the secrets themselves are not stored')
   action(example(all, 'writ join-token list'), async (context) => {
     const facts = await listAll(context, '/v1/join-tokens')
-    report(context.terminal, { said: 'join tokens:', facts, columns: ['id', 'agent', 'created_by', 'expires_at', 'redeemed_at', 'instance'] })
+    report(context.terminal, {
+      said: 'join tokens:',
+      facts,
+      columns: ['id', 'agent', 'created_by', 'expires_at', 'redeemed_at', 'instance'],
+    })
   })
   const remove = joinToken.command('delete <id>').description('delete a join token that was not used yet')
   action(example(remove, 'writ join-token delete jt_06bq…'), async (context, _options, id = '') => {
-    await context.withAdmin((admin) => admin.call({ method: 'DELETE', path: `/v1/join-tokens/${encodeURIComponent(id)}` }))
+    await context.withAdmin((admin) =>
+      admin.call({ method: 'DELETE', path: `/v1/join-tokens/${encodeURIComponent(id)}` }),
+    )
     report(context.terminal, { said: `deleted join token ${id}; nobody can enroll with it any more` })
   })
 }
@@ -31,18 +37,28 @@ function createToken(joinToken: Command): void {
   example(create, 'writ join-token create invoice-bot --out /run/invoice-bot.token')
   action(create, async (context, options, agent = '') => {
     const expires = text(options, 'expiresIn')
-    const json: JsonObject = { agent, ...(expires === undefined ? {} : { expires_in: parseSeconds(expires, '--expires-in') }) }
-    const answer = (await context.withAdmin((admin) => admin.call({ method: 'POST', path: '/v1/join-tokens', json }))) as JsonObject
+    const json: JsonObject = {
+      agent,
+      ...(expires === undefined ? {} : { expires_in: parseSeconds(expires, '--expires-in') }),
+    }
+    const answer = (await context.withAdmin((admin) =>
+      admin.call({ method: 'POST', path: '/v1/join-tokens', json }),
+    )) as JsonObject
     const { token, ...facts } = answer
     const out = text(options, 'out')
     if (out === undefined) {
       // Handing the token out is the purpose of the command; stdout carries nothing else.
       context.terminal.out(context.terminal.json ? `${JSON.stringify(answer)}\n` : `${String(token)}\n`)
-      if (!context.terminal.json) context.terminal.err(`single use, for agent ${agent}, expires ${String(facts['expires_at'])}\n`)
+      if (!context.terminal.json)
+        context.terminal.err(`single use, for agent ${agent}, expires ${String(facts['expires_at'])}\n`)
       return
     }
     writeSecret(out, `${String(token)}\n`)
-    report(context.terminal, { said: `wrote a join token to ${out}`, facts, next: [`writ enroll --server https://… --join-token-file ${out} --identity ./identity`] })
+    report(context.terminal, {
+      said: `wrote a join token to ${out}`,
+      facts,
+      next: [`writ enroll --server https://… --join-token-file ${out} --identity ./identity`],
+    })
   })
 }
 

@@ -9,7 +9,11 @@ export function principalCommands(program: Command): void {
     .command('add <subject>')
     .description('give a person roles; the subject is a SPIFFE ID under /admin/, or local:<uid>')
     .requiredOption('--name <name>', 'what to call them')
-    .requiredOption('--role <role>', 'viewer, auditor, operator, orchestrator, approver, ca-admin or admin; repeatable', collect)
+    .requiredOption(
+      '--role <role>',
+      'viewer, auditor, operator, orchestrator, approver, ca-admin or admin; repeatable',
+      collect,
+    )
   example(add, 'writ principal add spiffe://example.org/admin/alice --name Alice --role operator')
   action(add, async (context, options, subject = '') => {
     const json = { subject, name: text(options, 'name') ?? '', roles: list(options, 'role') }
@@ -23,7 +27,9 @@ export function principalCommands(program: Command): void {
   })
   const remove = principal.command('remove <id>').description('take all roles from a principal')
   action(example(remove, 'writ principal remove prn_06bq…'), async (context, _options, id = '') => {
-    await context.withAdmin((admin) => admin.call({ method: 'DELETE', path: `/v1/principals/${encodeURIComponent(id)}` }))
+    await context.withAdmin((admin) =>
+      admin.call({ method: 'DELETE', path: `/v1/principals/${encodeURIComponent(id)}` }),
+    )
     report(context.terminal, { said: `removed principal ${id}` })
   })
   const who = program.command('whoami').description('show who the server takes you for')

@@ -10,10 +10,22 @@ export function resourceCommands(program: Command): void {
     .description('register a resource by its audience, an absolute URI')
     .requiredOption('--owner <who>', 'the person or team accountable for it')
     .requiredOption('--action <name>', 'an action that it knows; repeatable', collect)
-    .option('--acts-as <spiffe-id>', "who may introspect for it: a SPIFFE ID, or an agent's ID for all its instances; repeatable", collect)
-  example(add, 'writ resource add https://billing.example.org --owner billing-team --action invoices:read --acts-as spiffe://example.org/agent/billing')
+    .option(
+      '--acts-as <spiffe-id>',
+      "who may introspect for it: a SPIFFE ID, or an agent's ID for all its instances; repeatable",
+      collect,
+    )
+  example(
+    add,
+    'writ resource add https://billing.example.org --owner billing-team --action invoices:read --acts-as spiffe://example.org/agent/billing',
+  )
   action(add, async (context, options, audience = '') => {
-    const json = { audience, owner: text(options, 'owner') ?? '', actions: list(options, 'action'), spiffe_ids: list(options, 'actsAs') }
+    const json = {
+      audience,
+      owner: text(options, 'owner') ?? '',
+      actions: list(options, 'action'),
+      spiffe_ids: list(options, 'actsAs'),
+    }
     const facts = await context.withAdmin((admin) => admin.call({ method: 'POST', path: '/v1/resources', json }))
     report(context.terminal, {
       said: `registered resource ${audience}`,
@@ -24,6 +36,10 @@ export function resourceCommands(program: Command): void {
   const all = resource.command('list').description('list the registered resources')
   action(example(all, 'writ resource list'), async (context) => {
     const facts = await listAll(context, '/v1/resources')
-    report(context.terminal, { said: 'resources:', facts, columns: ['audience', 'owner', 'state', 'actions', 'spiffe_ids'] })
+    report(context.terminal, {
+      said: 'resources:',
+      facts,
+      columns: ['audience', 'owner', 'state', 'actions', 'spiffe_ids'],
+    })
   })
 }

@@ -46,15 +46,22 @@ export function taskCommands(program: Command): void {
   const task = program.command('task').description('open tasks and end them; tokens exist only under a task')
   openCommand(task)
   showCommands(task)
-  endCommand(task, 'complete', 'the work is done: every token under the task dies with it', (session, id) => session.completeTask(id))
-  endCommand(task, 'revoke', 'the work must stop: every token under the task dies with it', (session, id) => session.revokeTask(id))
+  endCommand(task, 'complete', 'the work is done: every token under the task dies with it', (session, id) =>
+    session.completeTask(id),
+  )
+  endCommand(task, 'revoke', 'the work must stop: every token under the task dies with it', (session, id) =>
+    session.revokeTask(id),
+  )
 }
 
 function openCommand(task: Command): void {
   const open = detailOptions(task.command('open').description('open a task for this agent'))
     .option('--expires-in <duration>', 'when it must be done (default: as the agent is registered)')
     .option('--max-derivations <n>', 'how many tokens may be derived under it')
-  example(open, 'writ task open --identity ./identity --resource https://billing.example.org --action invoices:read --identifier inv_17 --expires-in 10m')
+  example(
+    open,
+    'writ task open --identity ./identity --resource https://billing.example.org --action invoices:read --identifier inv_17 --expires-in 10m',
+  )
   action(open, async (context, options) => {
     const detail = detailFrom(options)
     if (detail === null) throw cliError('USAGE', { details: { missing: '--action NAME' } })
@@ -84,11 +91,20 @@ function showCommands(task: Command): void {
   const all = task.command('list').description('list the tasks of this agent')
   action(example(all, 'writ task list --identity ./identity'), async (context, options) => {
     const facts = await asIdentity(context, options, (session) => session.listTasks())
-    report(context.terminal, { said: 'tasks:', facts: facts.map(shown), columns: ['id', 'state', 'subject', 'deadline', 'created_at'] })
+    report(context.terminal, {
+      said: 'tasks:',
+      facts: facts.map(shown),
+      columns: ['id', 'state', 'subject', 'deadline', 'created_at'],
+    })
   })
 }
 
-function endCommand(task: Command, verb: string, meaning: string, end: (session: Session, id: string) => Promise<TaskView>): void {
+function endCommand(
+  task: Command,
+  verb: string,
+  meaning: string,
+  end: (session: Session, id: string) => Promise<TaskView>,
+): void {
   const command = task.command(`${verb} <id>`).description(meaning)
   action(example(command, `writ task ${verb} task_06bq… --identity ./identity`), async (context, options, id = '') => {
     const ended = await asIdentity(context, options, (session) => end(session, id))

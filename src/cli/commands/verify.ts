@@ -47,7 +47,8 @@ function verified(context: Context, options: Options, file: string): JsonObject 
 
 function anchorsFor(trustDomain: TrustDomain, options: Options): ReturnType<typeof certificatesOf> {
   const file = text(options, 'trustBundle')
-  const document = file === undefined ? readIdentity(text(options, 'identity') ?? 'identity').bundleJson : readText(file)
+  const document =
+    file === undefined ? readIdentity(text(options, 'identity') ?? 'identity').bundleJson : readText(file)
   decodeBundle(trustDomain, document)
   const trust = trustOfBundle(trustDomain.name, document)
   return trust.kind === 'anchors' ? trust.anchors : []
