@@ -1,13 +1,11 @@
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'prisma/config'
 
-// For authoring only: the server migrates with its own runner. PostgreSQL migrations are written against an
-// in-memory stand-in, so that no server is needed.
+// For authoring only, through scripts/prisma: the server migrates with its own runner. PostgreSQL migrations are
+// written against an in-memory stand-in, so that no server is needed.
 const provider = process.env['DB_PROVIDER'] === 'postgresql' ? 'postgresql' : 'sqlite'
-const shadow = fileURLToPath(new URL('./.shadow.db', import.meta.url))
 
 export default defineConfig({
   schema: `./${provider}/schema.prisma`,
   migrations: { path: `./${provider}/migrations` },
-  datasource: { url: process.env['DATABASE_URL'] ?? (provider === 'sqlite' ? `file:${shadow}` : 'pglite:memory://') },
+  datasource: { url: process.env['DATABASE_URL'] ?? (provider === 'sqlite' ? 'file::memory:' : 'pglite:memory://') },
 })

@@ -9,6 +9,8 @@ import type { AlgorithmIdentifier } from './keys/signature-algorithm.ts'
 export interface CertificateLimits {
   readonly maxBytes: number
   readonly maxExtensions: number
+  /** The object identifier of our private extension where it is not `ATTESTATION_OID`. */
+  readonly attestationOid?: string | undefined
 }
 
 export const DEFAULT_CERTIFICATE_LIMITS: CertificateLimits = { maxBytes: 16 * 1024, maxExtensions: 32 }

@@ -32,7 +32,8 @@ const REQUEST_ERRORS = {
   PEM_MALFORMED: 'The text is not exactly one PEM block of the expected kind.',
   CSR_TOO_LARGE: 'The certificate request is larger than is accepted.',
   CSR_MALFORMED: 'The certificate request is not a DER PKCS #10 structure.',
-  CSR_ALGORITHM_UNSUPPORTED: 'Sign the certificate request with ECDSA or RSA (PKCS #1 v1.5) and SHA-256, SHA-384 or SHA-512.',
+  CSR_ALGORITHM_UNSUPPORTED:
+    'Sign the certificate request with ECDSA or RSA (PKCS #1 v1.5) and SHA-256, SHA-384 or SHA-512.',
   CSR_SIGNATURE_INVALID: 'The certificate request is not signed by the key that it names.',
   CSR_SEVERAL_IDS: 'A certificate request names at most one URI.',
   CSR_ID_INVALID: 'The URI in the certificate request is not a SPIFFE ID.',
@@ -45,7 +46,8 @@ const CERTIFICATE_ERRORS = {
   CERTIFICATE_VERSION: 'Only version 3 certificates are accepted.',
   CERTIFICATE_SERIAL: 'A serial number is positive and has at most 20 octets.',
   CERTIFICATE_ALGORITHM: 'The two signature algorithms of a certificate are one, with the parameters that it requires.',
-  CERTIFICATE_NAME: 'The issuer is not empty, nor is the subject of an authority or of a certificate without a critical subjectAltName.',
+  CERTIFICATE_NAME:
+    'The issuer is not empty, nor is the subject of an authority or of a certificate without a critical subjectAltName.',
   CERTIFICATE_VALIDITY: 'A certificate does not expire before it begins.',
   CERTIFICATE_UNIQUE_ID: 'Certificates with unique identifiers are not accepted.',
   CERTIFICATE_DUPLICATE_EXTENSION: 'A certificate carries each extension once.',
@@ -76,7 +78,8 @@ const SVID_ERRORS = {
   SVID_ID_INVALID: 'The URI of the certificate is not a SPIFFE ID.',
   SVID_ID_WITHOUT_PATH: 'The SPIFFE ID of an X.509-SVID has a path.',
   SVID_IS_AUTHORITY: 'The certificate of an authority does not authenticate anyone.',
-  SVID_KEY_USAGE: 'The key usage of an X.509-SVID is critical and has digitalSignature and no signing of certificates or CRLs.',
+  SVID_KEY_USAGE:
+    'The key usage of an X.509-SVID is critical and has digitalSignature and no signing of certificates or CRLs.',
   SVID_EXTENDED_KEY_USAGE: 'The extended key usage of an X.509-SVID has both serverAuth and clientAuth.',
   SVID_SUBJECT: 'An X.509-SVID without a subject carries a critical subjectAltName.',
   SVID_KEY_IDENTIFIER: 'The certificate names the key of its issuer, and an authority its own.',

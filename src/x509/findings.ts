@@ -28,33 +28,65 @@ function idFinding(certificate: Certificate): Finding | undefined {
   }
 }
 
+/** One rule: what is wrong with the certificate, if anything is. */
+type Rule = (certificate: Certificate) => Finding | undefined
+
+/** The finding of a rule that is kept or not. */
+function unless(finding: Finding, isKept: (certificate: Certificate) => boolean): Rule {
+  return (certificate) => (isKept(certificate) ? undefined : finding)
+}
+
+function findingsOf(rules: readonly Rule[], certificate: Certificate): readonly Finding[] {
+  const findings = rules.map((rule) => rule(certificate)).filter((finding) => finding !== undefined)
+  return [...new Set(findings)]
+}
+
+function isSigner(certificate: Certificate): boolean {
+  const usages = certificate.extension('keyUsage')?.usages ?? []
+  return usages.includes('keyCertSign') || usages.includes('cRLSign')
+}
+
+const VALIDATOR_RULES: readonly Rule[] = [
+  unless('SVID_IS_AUTHORITY', (certificate) => !certificate.isAuthority),
+  unless('SVID_KEY_USAGE', (certificate) => !isSigner(certificate)),
+  idFinding,
+]
+
 /** X-1, X-2, X-10, X-13: what every validator asks of a leaf (X509-SVID sections 2 and 5.2), in that order. */
 export function leafFindings(certificate: Certificate): readonly Finding[] {
-  const usages = certificate.extension('keyUsage')?.usages ?? []
-  const signs = usages.includes('keyCertSign') || usages.includes('cRLSign')
-  const findings: (Finding | undefined)[] = [
-    certificate.isAuthority ? 'SVID_IS_AUTHORITY' : undefined,
-    signs ? 'SVID_KEY_USAGE' : undefined,
-    idFinding(certificate),
-  ]
-  return findings.filter((finding) => finding !== undefined)
+  return findingsOf(VALIDATOR_RULES, certificate)
 }
+
+function signsAndSaysSo(certificate: Certificate): boolean {
+  const keyUsage = certificate.extension('keyUsage')
+  return keyUsage?.critical === true && keyUsage.usages.includes('digitalSignature')
+}
+
+function servesBothEnds(certificate: Certificate): boolean {
+  const purposes = certificate.extension('extKeyUsage')?.purposes ?? []
+  return purposes.includes(PURPOSE.serverAuth) && purposes.includes(PURPOSE.clientAuth)
+}
+
+function namesItsSubject(certificate: Certificate): boolean {
+  return !isEmptyName(certificate.subject) || certificate.extension('subjectAltName')?.critical === true
+}
+
+function namesIssuerKey(certificate: Certificate): boolean {
+  const extension = certificate.extension('authorityKeyIdentifier')
+  return extension?.keyIdentifier !== undefined && !extension.critical
+}
+
+const ISSUER_RULES: readonly Rule[] = [
+  ...VALIDATOR_RULES,
+  unless('SVID_KEY_USAGE', signsAndSaysSo),
+  unless('SVID_EXTENDED_KEY_USAGE', servesBothEnds),
+  unless('SVID_SUBJECT', namesItsSubject),
+  unless('SVID_KEY_IDENTIFIER', namesIssuerKey),
+]
 
 /** X-3 to X-8 and C9 beside `leafFindings`: what an issuer owes (X509-SVID sections 3.1 and 4). */
 export function issuedLeafFindings(certificate: Certificate): readonly Finding[] {
-  const keyUsage = certificate.extension('keyUsage')
-  const altName = certificate.extension('subjectAltName')
-  const purposes = certificate.extension('extKeyUsage')?.purposes
-  const signs = keyUsage?.critical === true && keyUsage.usages.includes('digitalSignature')
-  const bothWays = purposes?.includes(PURPOSE.serverAuth) === true && purposes.includes(PURPOSE.clientAuth)
-  const issuerKey = certificate.extension('authorityKeyIdentifier')
-  const findings: (Finding | undefined)[] = [
-    signs ? undefined : 'SVID_KEY_USAGE',
-    bothWays ? undefined : 'SVID_EXTENDED_KEY_USAGE',
-    isEmptyName(certificate.subject) && altName?.critical !== true ? 'SVID_SUBJECT' : undefined,
-    issuerKey?.keyIdentifier === undefined || issuerKey.critical ? 'SVID_KEY_IDENTIFIER' : undefined,
-  ]
-  return [...new Set([...leafFindings(certificate), ...findings.filter((finding) => finding !== undefined)])]
+  return findingsOf(ISSUER_RULES, certificate)
 }
 
 function authorityIdFinding(certificate: Certificate): Finding | undefined {
@@ -69,17 +101,30 @@ function authorityIdFinding(certificate: Certificate): Finding | undefined {
   }
 }
 
+function isPlainAuthority(certificate: Certificate): boolean {
+  const constraints = certificate.extension('basicConstraints')
+  return constraints?.ca === true && constraints.critical
+}
+
+function onlySignsCertificates(certificate: Certificate): boolean {
+  const keyUsage = certificate.extension('keyUsage')
+  const usages = keyUsage?.usages ?? []
+  const only = usages.every((usage) => usage === 'keyCertSign' || usage === 'cRLSign')
+  return keyUsage?.critical === true && only && usages.includes('keyCertSign')
+}
+
+function namesOwnKey(certificate: Certificate): boolean {
+  return certificate.extension('subjectKeyIdentifier')?.critical === false
+}
+
+const AUTHORITY_RULES: readonly Rule[] = [
+  unless('PATH_ISSUER_NOT_AUTHORITY', isPlainAuthority),
+  unless('PATH_KEY_USAGE', onlySignsCertificates),
+  unless('SVID_KEY_IDENTIFIER', namesOwnKey),
+  authorityIdFinding,
+]
+
 /** X-4, X-5, X-6, X-9, C10 to C12: what a signing certificate owes (X509-SVID sections 3.2, 4.1 and 4.3). */
 export function authorityFindings(certificate: Certificate): readonly Finding[] {
-  const basic = certificate.extension('basicConstraints')
-  const keyUsage = certificate.extension('keyUsage')
-  const signsOnly = keyUsage?.usages.every((usage) => usage === 'keyCertSign' || usage === 'cRLSign') === true
-  const ownKey = certificate.extension('subjectKeyIdentifier')
-  const findings: (Finding | undefined)[] = [
-    basic?.ca === true && basic.critical ? undefined : 'PATH_ISSUER_NOT_AUTHORITY',
-    keyUsage?.critical === true && signsOnly && keyUsage.usages.includes('keyCertSign') ? undefined : 'PATH_KEY_USAGE',
-    ownKey === undefined || ownKey.critical ? 'SVID_KEY_IDENTIFIER' : undefined,
-    authorityIdFinding(certificate),
-  ]
-  return findings.filter((finding) => finding !== undefined)
+  return findingsOf(AUTHORITY_RULES, certificate)
 }

@@ -1,10 +1,5 @@
 export { X509_ERRORS, x509Error, type X509ErrorCode } from './errors.ts'
-export {
-  Certificate,
-  DEFAULT_CERTIFICATE_LIMITS,
-  parseCertificate,
-  type CertificateLimits,
-} from './certificate.ts'
+export { Certificate, DEFAULT_CERTIFICATE_LIMITS, parseCertificate, type CertificateLimits } from './certificate.ts'
 export { createCsr } from './create-csr.ts'
 export { CertificateRequest, DEFAULT_CSR_LIMITS, parseCsr, type CsrLimits } from './csr.ts'
 export type * from './extensions/types.ts'

@@ -66,7 +66,7 @@ export function readName(reader: DerReader): { der: Bytes; relativeNames: readon
   const sequenceReader = fork.enter(TAG.sequence)
   const relativeNames: RelativeName[] = []
   let count = 0
-  while (!sequenceReader.atEnd) {
+  while (!sequenceReader.atEnd()) {
     const start = sequenceReader.offset
     const attributes = readRelativeName(sequenceReader.enter(TAG.set))
     count += attributes.length
@@ -86,7 +86,7 @@ export function parseName(der: Bytes): readonly RelativeName[] {
 
 function readRelativeName(reader: DerReader): RelativeName {
   const attributes: NameAttribute[] = []
-  while (!reader.atEnd) {
+  while (!reader.atEnd()) {
     const pair = reader.enter(TAG.sequence)
     const oid = pair.oid()
     const tag = pair.nextTag
@@ -102,7 +102,6 @@ function readRelativeName(reader: DerReader): RelativeName {
 const ASCII_TYPES: Readonly<Record<number, RegExp>> = {
   [TAG.printableString]: /^[A-Za-z0-9 '()+,\-./:=?*@&_]*$/, // the last four are not allowed, and common
   [TAG.numericString]: /^[0-9 ]*$/,
-  // eslint-disable-next-line no-control-regex -- IA5 is all of ASCII
   [TAG.ia5String]: /^[\x00-\x7f]*$/,
 }
 

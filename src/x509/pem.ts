@@ -53,7 +53,9 @@ export function fromPemList(label: PemLabel, text: string): readonly Bytes[] {
 /** Lines of one width, the last one shorter or equal, as RFC 7468's strict grammar has them. */
 function decodeBody(lines: readonly string[]): Bytes {
   const width = lines[0]?.length ?? 0
-  const regular = lines.every((line, index) => (index === lines.length - 1 ? line.length <= width : line.length === width))
+  const regular = lines.every((line, index) =>
+    index === lines.length - 1 ? line.length <= width : line.length === width,
+  )
   if (width === 0 || !regular || lines.includes('')) throw x509Error('PEM_MALFORMED')
   try {
     return fromBase64(lines.join(''))

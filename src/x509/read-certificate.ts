@@ -27,6 +27,7 @@ export interface CertificateParts {
 interface Limits {
   readonly maxBytes: number
   readonly maxExtensions: number
+  readonly attestationOid?: string | undefined
 }
 
 const V3 = 2
@@ -38,7 +39,7 @@ export function readCertificate(der: Bytes, limits: Limits): CertificateParts {
   const outer = refuseAs('CERTIFICATE_MALFORMED', () => readSigned(der))
   const fields = refuseAs('CERTIFICATE_MALFORMED', () => readTbs(outer.tbs, limits))
   if (!isSameAlgorithm(outer.algorithm, fields.algorithm)) throw x509Error('CERTIFICATE_ALGORITHM')
-  const extensions = fields.extensions.map(decodeExtension)
+  const extensions = fields.extensions.map((raw) => decodeExtension(raw, limits.attestationOid))
   checkNames(fields, extensions)
   const { serial, issuer, subject, notBefore, notAfter } = fields
   return {
@@ -121,7 +122,7 @@ function readTail(tbs: DerReader, maxExtensions: number): readonly RawExtension[
   if (tbs.nextTag === contextPrimitive(1) || tbs.nextTag === contextPrimitive(2)) {
     throw x509Error('CERTIFICATE_UNIQUE_ID')
   }
-  if (tbs.atEnd) return []
+  if (tbs.atEnd()) return []
   const wrapper = tbs.enter(contextConstructed(3))
   const extensions = readRawExtensions(wrapper, maxExtensions)
   wrapper.finish()

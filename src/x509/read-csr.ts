@@ -51,7 +51,7 @@ function readInfo(der: Bytes): { spki: Bytes; uris: readonly string[] } {
 /** The extensions of the one extensionRequest (RFC 2985 section 5.4.2); other attributes are stepped over. */
 function readAttributes(attributes: DerReader): readonly RawExtension[] {
   let extensions: readonly RawExtension[] | undefined
-  for (let count = 0; !attributes.atEnd; count++) {
+  for (let count = 0; !attributes.atEnd(); count++) {
     const start = attributes.offset
     const attribute = attributes.enter(TAG.sequence)
     const oid = attribute.oid()

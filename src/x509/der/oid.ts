@@ -4,36 +4,55 @@ import { derFault } from './fault.ts'
 /** No registered identifier comes near; it bounds the arithmetic on hostile ones. */
 const MAX_OID_BYTES = 64
 
+/** An arc below this grows by one more octet and is still an exact number. */
+const LARGE_ARC = 2 ** 45
+
 /**
- * The dotted form of an object identifier's contents octets. Arcs may be of any size (2.25 has 128-bit ones), which is
- * why they are not numbers: two different arcs must not round to one.
+ * The dotted form of an object identifier's contents octets. Arcs may be of any size (2.25 has 128-bit ones), and two
+ * different ones must not round to one: large arcs are counted exactly.
  * @throws DER_OID
  */
 export function decodeOid(octets: Bytes, offset = 0): string {
   const last = octets[octets.length - 1]
   if (last === undefined || (last & 0x80) !== 0 || octets.length > MAX_OID_BYTES) throw derFault('DER_OID', offset)
+  const text = smallArcs(octets) ?? largeArcs(octets)
+  if (text === undefined) throw derFault('DER_OID', offset)
+  return text
+}
+
+/** Undefined when an arc is large or padded. */
+function smallArcs(octets: Bytes): string | undefined {
   let text = ''
   let arc = 0
-  let large = 0n
-  let arcStart = true
   for (const octet of octets) {
-    if (arcStart && octet === 0x80) throw derFault('DER_OID', offset)
-    if (arc > 0xffff_ffff && large === 0n) large = BigInt(arc)
-    if (large === 0n) arc = arc * 128 + (octet & 0x7f)
-    else large = large * 128n + BigInt(octet & 0x7f)
-    arcStart = (octet & 0x80) === 0
-    if (!arcStart) continue
-    text += text === '' ? firstArcs(arc, large) : `.${String(large === 0n ? arc : large)}`
+    if ((arc === 0 && octet === 0x80) || arc >= LARGE_ARC) return undefined
+    arc = arc * 128 + (octet & 0x7f)
+    if ((octet & 0x80) !== 0) continue
+    text += text === '' ? firstArcs(arc) : `.${String(arc)}`
     arc = 0
-    large = 0n
   }
   return text
 }
 
-function firstArcs(arc: number, large: bigint): string {
-  if (large !== 0n) return `2.${String(large - 80n)}`
+function firstArcs(arc: number): string {
   const root = Math.min(Math.floor(arc / 40), 2)
   return `${String(root)}.${String(arc - root * 40)}`
+}
+
+/** Undefined when an arc is padded. */
+function largeArcs(octets: Bytes): string | undefined {
+  const arcs: bigint[] = []
+  let arc = 0n
+  for (const octet of octets) {
+    if (arc === 0n && octet === 0x80) return undefined
+    arc = arc * 128n + BigInt(octet & 0x7f)
+    if ((octet & 0x80) !== 0) continue
+    arcs.push(arc)
+    arc = 0n
+  }
+  const [first = 0n, ...rest] = arcs
+  const root = first < 80n ? first / 40n : 2n
+  return [root, first - root * 40n, ...rest].join('.')
 }
 
 const DOTTED = /^[0-2](\.(0|[1-9]\d{0,38}))+$/

@@ -46,7 +46,7 @@ export class DerReader {
     return this.#offset
   }
 
-  get atEnd(): boolean {
+  atEnd(): boolean {
     return this.#offset === this.#end
   }
 
@@ -192,7 +192,7 @@ export class DerReader {
     if ((leading & 0x1f) !== 0x1f) return leading
     if (!this.#highTags) throw derFault('DER_TAG', start)
     let number = 0
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const octet = this.#next()
       if ((number === 0 && octet === 0x80) || number > 0xffff) throw derFault('DER_TAG', start)
       number = number * 128 + (octet & 0x7f)

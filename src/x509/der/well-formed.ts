@@ -15,7 +15,7 @@ export function checkWellFormed(encoding: Bytes): void {
 }
 
 function walk(reader: DerReader): void {
-  while (!reader.atEnd) {
+  while (!reader.atEnd()) {
     const tag = reader.nextTag
     if ((tag & CLASS) === 0) checkUniversal(tag, reader.offset)
     if ((tag & CONSTRUCTED) !== 0) walk(reader.enter(tag))

@@ -25,11 +25,13 @@ export class DerWriter {
   }
 
   octet(value: number): void {
-    this.#buffer[this.#reserve(1)] = value
+    const start = this.#reserve(1)
+    this.#buffer[start] = value
   }
 
   raw(bytes: Bytes): void {
-    this.#buffer.set(bytes, this.#reserve(bytes.length))
+    const start = this.#reserve(bytes.length)
+    this.#buffer.set(bytes, start)
   }
 
   /** @throws DER_STRING when the text is not ASCII */

@@ -10,16 +10,16 @@ const URI = contextPrimitive(6)
 export function readCrlDistributionPoints(value: DerReader, critical: boolean): CrlDistributionPoints | undefined {
   const points = value.enter(TAG.sequence)
   const point = points.enter(TAG.sequence)
-  if (!points.atEnd || point.nextTag !== contextConstructed(0)) return undefined
+  if (!points.atEnd() || point.nextTag !== contextConstructed(0)) return undefined
   const name = point.enter(contextConstructed(0))
-  if (!point.atEnd || name.nextTag !== contextConstructed(0)) return undefined
+  if (!point.atEnd() || name.nextTag !== contextConstructed(0)) return undefined
   const fullName = name.enter(contextConstructed(0))
   name.finish()
   const uris: string[] = []
   do {
     if (fullName.nextTag !== URI) return undefined
     uris.push(ia5Text(fullName.content(URI), fullName.offset))
-  } while (!fullName.atEnd)
+  } while (!fullName.atEnd())
   return { kind: 'crlDistributionPoints', critical, uris }
 }
 
@@ -38,6 +38,6 @@ export function readAuthorityInfoAccess(value: DerReader, critical: boolean): Au
     if (method === undefined || access.nextTag !== URI) return undefined
     accesses.push({ method, uri: ia5Text(access.content(URI), access.offset) })
     access.finish()
-  } while (!list.atEnd)
+  } while (!list.atEnd())
   return { kind: 'authorityInfoAccess', critical, accesses }
 }

@@ -11,7 +11,7 @@ const EXCLUDED = contextConstructed(1)
 /** RFC 5280 section 4.2.1.10: not empty, minimum zero (and so left out), maximum absent. */
 export function readNameConstraints(value: DerReader, critical: boolean): NameConstraints {
   const fields = value.enter(TAG.sequence)
-  if (fields.atEnd) throw derFault('DER_TRUNCATED', fields.offset)
+  if (fields.atEnd()) throw derFault('DER_TRUNCATED', fields.offset)
   const permitted = fields.nextTag === PERMITTED ? readSubtrees(fields.enter(PERMITTED)) : []
   const excluded = fields.nextTag === EXCLUDED ? readSubtrees(fields.enter(EXCLUDED)) : []
   fields.finish()
@@ -27,7 +27,7 @@ function readSubtrees(list: DerReader): readonly GeneralName[] {
     subtree.finish()
     if (!isConstraint(base)) throw derFault('DER_STRING', start)
     bases.push(base)
-  } while (!list.atEnd)
+  } while (!list.atEnd())
   return bases
 }
 

@@ -24,7 +24,6 @@ const READERS = new Map<string, ReadValue>([
   [OID.crlDistributionPoints, readCrlDistributionPoints],
   [OID.authorityInfoAccess, readAuthorityInfoAccess],
   [OID.ocspNoCheck, readOcspNoCheck],
-  [ATTESTATION_OID, readAttestation],
 ])
 
 export interface RawExtension {
@@ -39,9 +38,9 @@ export interface RawExtension {
  */
 export function readRawExtensions(reader: DerReader, limit: number): readonly RawExtension[] {
   const list = reader.enter(TAG.sequence)
-  if (list.atEnd) throw derFault('DER_TRUNCATED', list.offset)
+  if (list.atEnd()) throw derFault('DER_TRUNCATED', list.offset)
   const extensions = new Map<string, RawExtension>()
-  while (!list.atEnd) {
+  while (!list.atEnd()) {
     if (extensions.size === limit) throw x509Error('CERTIFICATE_TOO_MANY_EXTENSIONS', { details: { limit } })
     const item = list.enter(TAG.sequence)
     const oid = item.oid()
@@ -55,8 +54,8 @@ export function readRawExtensions(reader: DerReader, limit: number): readonly Ra
 }
 
 /** Decodes what is known; the rest stays `other`. @throws CERTIFICATE_EXTENSION */
-export function decodeExtension(raw: RawExtension): Extension {
-  const read = READERS.get(raw.oid)
+export function decodeExtension(raw: RawExtension, attestationOid: string = ATTESTATION_OID): Extension {
+  const read = raw.oid === attestationOid ? attestationReader(raw.oid) : READERS.get(raw.oid)
   if (read === undefined) return { kind: 'other', ...raw }
   return refuseAs('CERTIFICATE_EXTENSION', () => {
     const reader = DerReader.of(raw.value)
@@ -65,6 +64,13 @@ export function decodeExtension(raw: RawExtension): Extension {
     reader.finish()
     return extension
   })
+}
+
+function attestationReader(oid: string): ReadValue {
+  return (value, critical) => {
+    const attestation = readAttestation(value, critical)
+    return attestation && { ...attestation, oid }
+  }
 }
 
 function readBasicConstraints(value: DerReader, critical: boolean): Extension {
@@ -90,22 +96,22 @@ function readExtKeyUsage(value: DerReader, critical: boolean): Extension {
   const list = value.enter(TAG.sequence)
   const purposes: string[] = []
   do purposes.push(list.oid())
-  while (!list.atEnd)
+  while (!list.atEnd())
   return { kind: 'extKeyUsage', critical, purposes }
 }
 
-export function readSubjectAltName(value: DerReader, critical: boolean): Extension {
+function readSubjectAltName(value: DerReader, critical: boolean): Extension {
   const list = value.enter(TAG.sequence)
   const names: GeneralName[] = []
   do names.push(readGeneralName(list, [4, 16]))
-  while (!list.atEnd)
+  while (!list.atEnd())
   return { kind: 'subjectAltName', critical, names }
 }
 
 function readAuthorityKeyIdentifier(value: DerReader, critical: boolean): Extension {
   const fields = value.enter(TAG.sequence)
   const keyIdentifier = fields.nextTag === contextPrimitive(0) ? fields.content(contextPrimitive(0)) : undefined
-  if (fields.atEnd) return { kind: 'authorityKeyIdentifier', critical, keyIdentifier, issuerAndSerial: undefined }
+  if (fields.atEnd()) return { kind: 'authorityKeyIdentifier', critical, keyIdentifier, issuerAndSerial: undefined }
   const start = fields.offset
   const rest = fields.fork()
   fields.element(contextConstructed(1))

@@ -99,6 +99,8 @@ export interface OcspNoCheck {
 export interface WritAttestation {
   readonly kind: 'writAttestation'
   readonly critical: boolean
+  /** Where it is registered; `ATTESTATION_OID` when absent. */
+  readonly oid?: string | undefined
   readonly issuedAt: Instant
   readonly keyClass: KeyClass
   readonly keyClassSource: KeyClassSource

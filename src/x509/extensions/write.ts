@@ -14,8 +14,13 @@ import {
   type BasicConstraints,
   type CrlDistributionPoints,
   type Extension,
+  type ExtensionOf,
+  type ExtKeyUsage,
   type KeyUsageExtension,
   type KnownExtensionKind,
+  type OtherExtension,
+  type SubjectAltName,
+  type SubjectKeyIdentifier,
 } from './types.ts'
 
 const OIDS: Readonly<Record<KnownExtensionKind, string>> = {
@@ -39,13 +44,15 @@ const METHOD_ELEMENTS = { ocsp: oidElement(OID.ocsp), caIssuers: oidElement(OID.
 const PURPOSE_ELEMENTS = new Map<string, Bytes>(Object.values(PURPOSE).map((oid) => [oid, oidElement(oid)]))
 
 export function extensionOid(extension: Extension): string {
-  return extension.kind === 'other' ? extension.oid : OIDS[extension.kind]
+  if (extension.kind === 'other') return extension.oid
+  return (extension.kind === 'writAttestation' ? extension.oid : undefined) ?? OIDS[extension.kind]
 }
 
 /** Writes one whole Extension. @throws TEMPLATE_INVALID */
 export function writeExtension(writer: DerWriter, extension: Extension): void {
   const mark = writer.written
-  writeValue(writer, extension)
+  const write = WRITERS[extension.kind] as (writer: DerWriter, extension: Extension) => void
+  write(writer, extension)
   writer.wrap(TAG.octetString, mark)
   if (extension.critical) writer.true()
   const oid = extensionOid(extension)
@@ -53,53 +60,22 @@ export function writeExtension(writer: DerWriter, extension: Extension): void {
   writer.wrap(TAG.sequence, mark)
 }
 
-function writeValue(writer: DerWriter, extension: Extension): void {
-  switch (extension.kind) {
-    case 'basicConstraints':
-      return writeBasicConstraints(writer, extension)
-    case 'keyUsage':
-      return writeKeyUsage(writer, extension)
-    case 'extKeyUsage':
-      return writeList(writer, extension.purposes, (purpose) => writer.raw(purposeElement(purpose)))
-    case 'subjectAltName':
-      return writeList(writer, extension.names, (name) => writeGeneralName(writer, name))
-    case 'subjectKeyIdentifier':
-      return writer.element(TAG.octetString, extension.keyIdentifier)
-    case 'authorityKeyIdentifier':
-      return writeAuthorityKeyIdentifier(writer, extension)
-    default:
-      return writeRareValue(writer, extension)
-  }
-}
+type Writers = { readonly [Kind in Extension['kind']]: (writer: DerWriter, extension: ExtensionOf<Kind>) => void }
 
-type RareExtension = Exclude<
-  Extension,
-  {
-    kind:
-      | 'basicConstraints'
-      | 'keyUsage'
-      | 'extKeyUsage'
-      | 'subjectAltName'
-      | 'subjectKeyIdentifier'
-      | 'authorityKeyIdentifier'
-  }
->
-
-function writeRareValue(writer: DerWriter, extension: RareExtension): void {
-  switch (extension.kind) {
-    case 'crlDistributionPoints':
-      return writeCrlDistributionPoints(writer, extension)
-    case 'authorityInfoAccess':
-      return writeAuthorityInfoAccess(writer, extension)
-    case 'nameConstraints':
-      return writeNameConstraints(writer, extension)
-    case 'writAttestation':
-      return writeAttestation(writer, extension)
-    case 'ocspNoCheck':
-      return writer.element(TAG.null, new Uint8Array())
-    case 'other':
-      return writer.raw(extension.value)
-  }
+/** How the contents of each value are written. */
+const WRITERS: Writers = {
+  basicConstraints: writeBasicConstraints,
+  keyUsage: writeKeyUsage,
+  extKeyUsage: writeExtKeyUsage,
+  subjectAltName: writeSubjectAltName,
+  authorityKeyIdentifier: writeAuthorityKeyIdentifier,
+  subjectKeyIdentifier: writeSubjectKeyIdentifier,
+  crlDistributionPoints: writeCrlDistributionPoints,
+  authorityInfoAccess: writeAuthorityInfoAccess,
+  nameConstraints: writeNameConstraints,
+  ocspNoCheck: writeOcspNoCheck,
+  writAttestation: writeAttestation,
+  other: writeOther,
 }
 
 /** SEQUENCE OF, written backwards; the lists of certificates are never empty. */
@@ -128,6 +104,30 @@ function writeKeyUsage(writer: DerWriter, { usages }: KeyUsageExtension): void {
   }
   const octets = highest < 8 ? [bits >> 8] : [bits >> 8, bits & 0xff]
   writer.element(TAG.bitString, new Uint8Array([7 - (highest & 7), ...octets]))
+}
+
+function writeExtKeyUsage(writer: DerWriter, { purposes }: ExtKeyUsage): void {
+  writeList(writer, purposes, (purpose) => {
+    writer.raw(purposeElement(purpose))
+  })
+}
+
+function writeSubjectAltName(writer: DerWriter, { names }: SubjectAltName): void {
+  writeList(writer, names, (name) => {
+    writeGeneralName(writer, name)
+  })
+}
+
+function writeSubjectKeyIdentifier(writer: DerWriter, { keyIdentifier }: SubjectKeyIdentifier): void {
+  writer.element(TAG.octetString, keyIdentifier)
+}
+
+function writeOcspNoCheck(writer: DerWriter): void {
+  writer.element(TAG.null, new Uint8Array())
+}
+
+function writeOther(writer: DerWriter, { value }: OtherExtension): void {
+  writer.raw(value)
 }
 
 function purposeElement(oid: string): Bytes {

@@ -114,7 +114,7 @@ function readSpki(spki: Bytes): { algorithm: string; curve: string; keyBits: Byt
 /** RFC 5480 section 2.1.1: parameters are a named curve; spelled-out ones can hide a false generator. */
 function namedCurve(identifier: DerReader): string {
   if (identifier.nextTag === TAG.sequence) throw x509Error('KEY_CURVE_UNSUPPORTED')
-  if (identifier.atEnd) throw derFault('DER_TRUNCATED', identifier.offset)
+  if (identifier.atEnd()) throw derFault('DER_TRUNCATED', identifier.offset)
   return identifier.oid()
 }
 
@@ -139,5 +139,8 @@ function tooLarge(spki: Bytes): Error {
 }
 
 function isRsa(spki: Bytes): boolean {
-  return refuseAs('KEY_MALFORMED', () => DerReader.of(spki).enter(TAG.sequence).enter(TAG.sequence).oid()) === OID.rsaEncryption
+  return (
+    refuseAs('KEY_MALFORMED', () => DerReader.of(spki).enter(TAG.sequence).enter(TAG.sequence).oid()) ===
+    OID.rsaEncryption
+  )
 }

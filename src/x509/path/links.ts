@@ -22,8 +22,7 @@ export function mayHaveIssued(issuer: Certificate, certificate: Certificate): bo
 /** One entity under two certificates: a chain in which it comes twice goes in a circle. */
 export function isSameEntity(left: Certificate, right: Certificate): boolean {
   return (
-    Buffer.compare(left.subject, right.subject) === 0 &&
-    Buffer.compare(left.publicKey.spki, right.publicKey.spki) === 0
+    Buffer.compare(left.subject, right.subject) === 0 && Buffer.compare(left.publicKey.spki, right.publicKey.spki) === 0
   )
 }
 

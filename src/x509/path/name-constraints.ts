@@ -29,7 +29,10 @@ export function isAllowed(names: readonly GeneralName[], { permitted, excluded }
   return names.every((name) => {
     const inside = permitted.filter((base) => isSameType(name, base))
     const outside = excluded.filter((base) => isSameType(name, base))
-    return (inside.length === 0 || inside.some((base) => isInside(name, base))) && !outside.some((base) => mayBeInside(name, base))
+    return (
+      (inside.length === 0 || inside.some((base) => isInside(name, base))) &&
+      !outside.some((base) => mayBeInside(name, base))
+    )
   })
 }
 
@@ -39,14 +42,24 @@ function isSameType(name: GeneralName, base: GeneralName): boolean {
     : name.type === base.type
 }
 
-/** Certainly inside: what counts for a permission. */
+/** Certainly inside: what counts for a permission. Both are of one type. */
 function isInside(name: GeneralName, base: GeneralName): boolean {
-  if (name.type === 'directory' && base.type === 'directory') return isWithinName(nameOf(name.value), nameOf(base.value))
-  if (name.type === 'ip' && base.type === 'ip') return isWithinNetwork(name.value, base.value)
-  if (name.type === 'uri' && base.type === 'uri') return isWithinUriBase(uriHost(name.value), base.value)
-  if (name.type === 'dns' && base.type === 'dns') return isWithinDomain(foldHost(name.value), foldHost(base.value))
-  if (name.type === 'email' && base.type === 'email') return isWithinMailBase(name.value, base.value)
-  return false
+  if (name.type === 'other' || base.type === 'other') return false
+  if (typeof name.value === 'string' && typeof base.value === 'string') {
+    return TEXT_RULES[name.type as TextType](name.value, base.value)
+  }
+  if (typeof name.value === 'string' || typeof base.value === 'string') return false
+  return name.type === 'ip'
+    ? isWithinNetwork(name.value, base.value)
+    : isWithinName(nameOf(name.value), nameOf(base.value))
+}
+
+type TextType = 'uri' | 'dns' | 'email'
+
+const TEXT_RULES: Readonly<Record<TextType, (name: string, base: string) => boolean>> = {
+  uri: (uri, base) => isWithinUriBase(uriHost(uri), base),
+  dns: (name, base) => isWithinDomain(foldHost(name), foldHost(base)),
+  email: isWithinMailBase,
 }
 
 /** Possibly inside: what counts for an exclusion. */
