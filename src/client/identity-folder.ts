@@ -61,7 +61,10 @@ export function readIdentity(folder: string): Identity {
   checkFolder(folder)
   try {
     const facts = asObject(readFileSync(join(folder, 'identity.json'), 'utf8'))
-    const fact = (name: string): string => String(facts[name] ?? '')
+    const fact = (name: string): string => {
+      const value = facts[name]
+      return typeof value === 'string' ? value : ''
+    }
     return {
       server: fact('server'),
       spiffeId: SpiffeId.parse(fact('spiffe_id')),

@@ -1,7 +1,7 @@
 import { parseJson, type JsonObject } from '#kernel/json.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Secret } from '#kernel/secret.ts'
-import { decodeBundle, SpiffeId, type Bundle } from '#spiffe/index.ts'
+import { decodeBundle, type SpiffeId, type Bundle } from '#spiffe/index.ts'
 import { equal, type Bytes } from '#kernel/bytes.ts'
 import { fromPemList, parseCertificate, type Certificate } from '#x509/index.ts'
 import { clientError } from './errors.ts'

@@ -1,4 +1,4 @@
-import { fetch, type Agent, type RequestInit, type Response } from 'undici'
+import { fetch, Headers, type Agent, type RequestInit, type Response } from 'undici'
 import type { Clock } from '#kernel/clock.ts'
 import { earliest, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
@@ -79,14 +79,9 @@ export class LiveIdentity {
   async fetch(url: string, token: TaskToken, init: RequestInit = {}): Promise<Response> {
     this.#assertOpen()
     const generation = this.#tokens.get(token) ?? this.#current
-    const headers = new Headers(init.headers as Record<string, string> | undefined)
+    const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${token.token.reveal()}`)
-    return fetch(url, {
-      ...init,
-      headers: Object.fromEntries(headers),
-      dispatcher: generation.outward,
-      redirect: 'manual',
-    })
+    return fetch(url, { ...init, headers, dispatcher: generation.outward, redirect: 'manual' })
   }
 
   /** Renews now; concurrent calls share one renewal. @throws what the server refuses, while the old goes on serving */

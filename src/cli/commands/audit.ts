@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { fromBase64, fromUtf8 } from '#kernel/bytes.ts'
-import { parseJson, type JsonObject, type JsonValue } from '#kernel/json.ts'
+import { canonicalize, parseJson, type JsonObject, type JsonValue } from '#kernel/json.ts'
+import { leafList, parseAnswer, type LeafView } from '#wire/index.ts'
 import { action, example, text } from '../action.ts'
 import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
@@ -27,20 +28,19 @@ export function auditCommands(program: Command): void {
 }
 
 async function newest(context: Context, limit: number): Promise<readonly JsonObject[]> {
-  const page = (await context.withAdmin((admin) =>
-    admin.call({ method: 'GET', path: `/v1/audit/leaves?direction=descending&limit=${String(limit)}` }),
-  )) as JsonObject
-  return (page['items'] as readonly JsonObject[]).map(opened).reverse()
+  const path = `/v1/audit/leaves?direction=descending&limit=${String(limit)}`
+  const page = parseAnswer(leafList, await context.withAdmin((admin) => admin.call({ method: 'GET', path })))
+  return page.items.map(opened).reverse()
 }
 
 /** The members of the leaf itself, so that what is shown is what the hash covers. */
-function opened(row: JsonObject): JsonObject {
-  const leaf = parseJson(fromUtf8(fromBase64(String(row['leaf'])))) as JsonObject
-  return { ...leaf, hash: row['hash'] ?? null }
+function opened(row: LeafView): JsonObject {
+  const leaf = parseJson(fromUtf8(fromBase64(row.leaf))) as JsonObject
+  return { ...leaf, hash: row.hash }
 }
 
 function keyOf(leaf: JsonObject): string {
-  return `${String(leaf['replica'])}/${String(leaf['seq'])}`
+  return canonicalize([leaf['replica'] ?? null, leaf['seq'] ?? null])
 }
 
 async function follow(context: Context, seen: Set<string>): Promise<void> {
@@ -59,5 +59,6 @@ async function follow(context: Context, seen: Set<string>): Promise<void> {
 }
 
 function shown(value: JsonValue | undefined): string {
-  return value === undefined || value === null ? '-' : String(value)
+  if (value === undefined || value === null) return '-'
+  return typeof value === 'string' ? value : canonicalize(value)
 }

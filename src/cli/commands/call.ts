@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { Agent, request } from 'undici'
+import { type Agent, request } from 'undici'
 import { anchorsOf, readIdentity, verifiedAgent, type PeerExpectation } from '#client/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { action, example, text, type Options } from '../action.ts'

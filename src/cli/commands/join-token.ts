@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { JsonObject } from '#kernel/json.ts'
+import { joinTokenCreated, parseAnswer } from '#wire/index.ts'
 import { action, example, text } from '../action.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
@@ -41,19 +42,19 @@ function createToken(joinToken: Command): void {
       agent,
       ...(expires === undefined ? {} : { expires_in: parseSeconds(expires, '--expires-in') }),
     }
-    const answer = (await context.withAdmin((admin) =>
-      admin.call({ method: 'POST', path: '/v1/join-tokens', json }),
-    )) as JsonObject
+    const answer = parseAnswer(
+      joinTokenCreated,
+      await context.withAdmin((admin) => admin.call({ method: 'POST', path: '/v1/join-tokens', json })),
+    )
     const { token, ...facts } = answer
     const out = text(options, 'out')
     if (out === undefined) {
       // Handing the token out is the purpose of the command; stdout carries nothing else.
-      context.terminal.out(context.terminal.json ? `${JSON.stringify(answer)}\n` : `${String(token)}\n`)
-      if (!context.terminal.json)
-        context.terminal.err(`single use, for agent ${agent}, expires ${String(facts['expires_at'])}\n`)
+      context.terminal.out(context.terminal.json ? `${JSON.stringify(answer)}\n` : `${token}\n`)
+      if (!context.terminal.json) context.terminal.err(`single use, for agent ${agent}, expires ${facts.expires_at}\n`)
       return
     }
-    writeSecret(out, `${String(token)}\n`)
+    writeSecret(out, `${token}\n`)
     report(context.terminal, {
       said: `wrote a join token to ${out}`,
       facts,

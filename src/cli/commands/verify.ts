@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { certificatesOf, readIdentity, trustOfBundle } from '#client/index.ts'
-import { decodeBundle, SpiffeId, TrustDomain } from '#spiffe/index.ts'
+import { decodeBundle, SpiffeId, type TrustDomain } from '#spiffe/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
@@ -30,7 +30,10 @@ function verified(context: Context, options: Options, file: string): JsonObject 
     const leaf = parseCertificate(chain[0] ?? new Uint8Array())
     const uri = leaf.extension('subjectAltName')?.names.find((name) => name.type === 'uri')?.value ?? ''
     const trustDomain = SpiffeId.parse(uri).trustDomain
-    const svid = verifyX509Svid(chain, () => anchorsFor(trustDomain, options), { at: context.clock.now() })
+    const svid = verifyX509Svid(chain, () => anchorsFor(trustDomain, options), {
+      at: context.clock.now(),
+      purpose: 'clientAuth',
+    })
     return {
       spiffe_id: svid.spiffeId.toString(),
       serial: toHex(leaf.serial),
