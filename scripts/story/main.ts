@@ -154,7 +154,7 @@ async function story(): Promise<void> {
   enrollAll(server)
   tell(6, 'A service that accepts task tokens and refuses everyone else (scripts/story/service.ts)')
   running.push(
-    await start(stage, 'scripts/story/service.ts', ['billing', String(ports.service), audience], /listening/),
+    await start(stage, 'scripts/story/service.ts', ['billing', String(ports.service), audience, `spiffe://${TRUST_DOMAIN}/agent/invoice-bot`], /listening/),
   )
   process.stdout.write(`  listens on ${audience}\n`)
   const task = openTask(audience)

@@ -164,6 +164,11 @@ export class Session {
     await this.#call({ method: 'POST', path: '/oauth2/revoke', form })
   }
 
+  /** The keys that task tokens are signed with (RFC 7517). */
+  async fetchJwks(): Promise<string> {
+    return JSON.stringify(await this.#call({ method: 'GET', path: '/oauth2/jwks' }))
+  }
+
   /** The newest SPIFFE bundle document of our trust domain. */
   async fetchBundle(): Promise<string> {
     return JSON.stringify(await this.#call({ method: 'GET', path: '/bundle' }))
