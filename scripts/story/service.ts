@@ -37,7 +37,7 @@ const readInvoice = requireTask(receiver, {
 const tls = { ...receiverTlsOptions(), cert: identity.chainPem, key: identity.keyPem.reveal() }
 createServer(tls, (request, response) => {
   void readInvoice(request, response, () => {
-    const task = accessOf(request)?.token.claims.task.id
+    const task = accessOf(request)?.claims.task.id
     response.setHeader('content-type', 'application/json')
     response.end(`${JSON.stringify({ invoice: request.url, amount: 420, task })}\n`)
   })
