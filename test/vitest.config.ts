@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['writ-source', 'import', 'node', 'default']
+// Nothing else: vitest passes these to node, and with `import` among them a require() would get ES modules.
+const conditions = ['writ-source']
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

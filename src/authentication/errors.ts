@@ -20,7 +20,7 @@ export const AUTHENTICATION_ERRORS = {
     'The subject of a principal is local:<uid>, or a SPIFFE ID /admin/<name> of this trust domain.',
   PRINCIPAL_NAME_REQUIRED: 'Give the principal a name of at most 128 characters.',
   PRINCIPAL_ROLES_INVALID: 'Give the principal at least one known role, each once.',
-  PRINCIPAL_TAKEN: 'A principal with this subject exists or has existed. Change the other one.',
+  PRINCIPAL_TAKEN: 'A principal with this subject exists. Remove it first.',
   PRINCIPAL_NOT_FOUND: 'There is no active principal with this id.',
   PRINCIPAL_LAST_ADMIN: 'This is the last admin. Add another one first.',
   BOOTSTRAP_DONE: 'There is a principal already; the first admin is made only once.',

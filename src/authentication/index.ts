@@ -1,14 +1,11 @@
-export type {
-  AgentIdentity,
-  AnonymousIdentity,
-  Approach,
-  Caller,
-  Identity,
-  LocalIdentity,
-  PrincipalIdentity,
-} from './caller.ts'
+export { admit, admitAnonymous, admitLocal, isPerson } from './admit.ts'
+export type { Standing } from './admit.ts'
+export type { AgentIdentity, AnonymousIdentity, Approach, Caller, Identity } from './caller.ts'
+export type { LocalIdentity, PrincipalIdentity } from './caller.ts'
 export { AUTHENTICATION_ERRORS, authenticationError } from './errors.ts'
 export type { Peer } from './peer.ts'
+export { verifyPresented } from './presented.ts'
+export type { PresentedCertificate, Trust } from './presented.ts'
 export { createPrincipal } from './principal.ts'
 export type { PrincipalRequest } from './principal.ts'
 export { ROLES } from './records.ts'

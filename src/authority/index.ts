@@ -1,2 +1,42 @@
+export {
+  AuthoritySet,
+  CurrentAuthorities,
+  type AuthorityMode,
+  type AuthoritySetFields,
+  type AuthoritySource,
+  type JwksKind,
+} from './authority-set.ts'
+export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
+export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AUTHORITY_KINDS } from './records.ts'
 export type { AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
+export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
+export {
+  activeSigner,
+  candidateSigner,
+  requireAuthority,
+  type ActiveSigner,
+  type CandidateSigner,
+  type SigningAuthority,
+  type Standing,
+} from './signing-authority.ts'
+export {
+  applied,
+  isTrusted,
+  transition,
+  TRANSITIONS,
+  TRUSTED_STATES,
+  type AuthorityTransition,
+  type TransitionName,
+} from './states.ts'
+export {
+  activateAt,
+  AUTHORITY_LIFETIME,
+  hasPropagated,
+  prepareAt,
+  PROPAGATION,
+  REFRESH_HINT_SECONDS,
+  retireAt,
+  ROOT_LIFETIME,
+  type Life,
+} from './thresholds.ts'

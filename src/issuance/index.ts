@@ -1,1 +1,27 @@
+export { ISSUANCE_ERRORS, issuanceError } from './errors.ts'
+export type { Issued } from './issued.ts'
+export { RULES } from './lint/lint.ts'
+export type { PreparedCertificate } from './prepare-certificate.ts'
+export {
+  isServerRenewalDue,
+  prepareAuthorityCertificate,
+  prepareCanary,
+  prepareServerCertificate,
+  serverSpiffeId,
+  type AuthorityCertificateOrder,
+  type CanaryOrder,
+  type ServerCertificateFacts,
+  type ServerCertificateOrder,
+} from './prepare-own.ts'
+export { prepareX509Svid, type X509SvidContext, type X509SvidOrder } from './prepare-svid.ts'
+export { prepareJwtSvid, prepareTaskToken, type PreparedToken } from './prepare-token.ts'
+export type { Prepared } from './prepared.ts'
+export {
+  issuanceProfile,
+  PROFILES,
+  type CertificateProfile,
+  type IssuanceProfile,
+  type IssuanceProfileFields,
+} from './profile.ts'
 export type { CertificateRecord, CertificateState } from './records.ts'
+export { sign } from './sign.ts'

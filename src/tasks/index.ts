@@ -1,4 +1,6 @@
 export { AUTHORITY_LIMITS, parseAuthority, parseResource } from './authority.ts'
+export { claimsOf, tokenRecordOf } from './claims.ts'
+export type { TokenFacts } from './claims.ts'
 export { TASKS_ERRORS, tasksError } from './errors.ts'
 export { Mandate, MAX_TOKEN_LIFETIME } from './mandate.ts'
 export type { Bearer, Parent } from './mandate.ts'

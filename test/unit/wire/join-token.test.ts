@@ -37,7 +37,7 @@ describe('a join token', () => {
     ]
     for (const text of bad) {
       const attempt = (): unknown => parseJoinToken(text)
-      expect(attempt).toThrowError(expect.objectContaining({ code: 'JOIN_TOKEN_MALFORMED' }))
+      expect(attempt).toThrow(expect.objectContaining({ code: 'JOIN_TOKEN_MALFORMED' }))
       try {
         attempt()
       } catch (error) {

@@ -1,0 +1,2 @@
+export { SOFTWARE_KEYS_ERRORS, softwareKeysError } from './errors.ts'
+export { SoftwareKeys } from './software-keys.ts'

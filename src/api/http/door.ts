@@ -1,0 +1,93 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Caller } from '#authentication/index.ts'
+import type { Clock } from '#kernel/clock.ts'
+import { SECOND } from '#kernel/instant.ts'
+import type { Random } from '#kernel/random.ts'
+import { typedError } from './answer.ts'
+import { admit } from './callers.ts'
+import { httpError } from './errors.ts'
+import { failureOf } from './failures.ts'
+import type { Flows } from './flows.ts'
+import { prefixOf, type RateLimit } from './gcra.ts'
+import type { PeerOf } from './peer.ts'
+import type { RequestLog, RequestMetrics } from './ports.ts'
+import type { Route } from './route.ts'
+
+export interface Limits {
+  /** For those whom nobody has authenticated, by network prefix. */
+  readonly address: RateLimit
+  /** For the others, by name. */
+  readonly identity: RateLimit
+}
+
+export interface ServeOptions {
+  readonly flows: Flows
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: RequestLog
+  readonly metrics: RequestMetrics
+  readonly limits: Limits
+  readonly peerOf: PeerOf
+  /** The trust domain, for challenges. */
+  readonly realm: string
+}
+
+/** A request on its way to a route; `path` holds the parameters of the route's pattern. */
+export interface Visit {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  readonly path: Readonly<Record<string, string>>
+}
+
+/** Who it turned out to be, for the log. */
+export interface Visitor {
+  name: string
+  readonly address: string
+}
+
+/**
+ * Who calls, and may they come in here. Limits come before cryptography: an address that has used up its limit is not
+ * looked at. What is refused here is written down as every other denial is.
+ */
+export async function enter(options: ServeOptions, visit: Visit, visitor: Visitor): Promise<Caller> {
+  const isRemote = visit.request.socket.remoteAddress !== undefined
+  const prefix = prefixOf(visitor.address)
+  if (isRemote) checkWait(options.limits.address.wait(prefix, options.clock.monotonic()))
+  const caller = await admitted(options, visit, visitor).catch((error: unknown) => {
+    if (isRemote && visitor.name === 'anonymous' && isDenial(error)) take(options, 'address', prefix)
+    throw error
+  })
+  if (!isRemote) return caller
+  const isKnown = caller.identity.kind !== 'anonymous'
+  checkWait(isKnown ? take(options, 'identity', caller.name) : take(options, 'address', prefix))
+  return caller
+}
+
+async function admitted(options: ServeOptions, { request, route }: Visit, visitor: Visitor): Promise<Caller> {
+  const { flows, peerOf } = options
+  let caller: Caller | null = null
+  try {
+    const peer = peerOf(request)
+    caller = await (route.authentication === 'renewal' ? flows.authenticateForRenewal(peer) : flows.authenticate(peer))
+    visitor.name = caller.name
+    admit(caller, route)
+    return caller
+  } catch (error) {
+    if (isDenial(error)) await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
+    throw error
+  }
+}
+
+/** A failure of ours is no denial, and must not use up the limit of a caller who did nothing wrong. */
+function isDenial(error: unknown): boolean {
+  return (failureOf(typedError(error).code)?.status ?? 500) < 500
+}
+
+function take(options: ServeOptions, limit: keyof Limits, key: string): number {
+  return options.limits[limit].take(key, options.clock.monotonic())
+}
+
+function checkWait(wait: number): void {
+  if (wait > 0) throw httpError('RATE_LIMITED', { details: { retryAfter: wait / SECOND } })
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http'
+import { newId } from '#kernel/ids.ts'
+import { SECOND } from '#kernel/instant.ts'
+import type { WritError } from '#kernel/errors.ts'
+import { renderFailure, typedError } from './answer.ts'
+import { readBody } from './body.ts'
+import { enter, type ServeOptions, type Visit, type Visitor } from './door.ts'
+import type { RequestEntry } from './ports.ts'
+import type { Answer } from './route.ts'
+
+/** How long an answered request may go on sending what nobody reads. */
+const LINGER = SECOND
+
+/** One request: who calls, may they come in, what do they want, do it, say what came of it. Never rejects. */
+export async function serve(options: ServeOptions, visit: Visit): Promise<void> {
+  const { clock, log, metrics } = options
+  const started = clock.monotonic()
+  const requestId = newId('request', clock.now(), options.random)
+  const visitor: Visitor = { name: 'anonymous', address: visit.request.socket.remoteAddress ?? 'local' }
+  let code: string | null = null
+  let answer: Answer
+  try {
+    answer = await answerOf(options, visit, visitor)
+  } catch (caught) {
+    const error = typedError(caught)
+    code = error.code
+    answer = failureAnswer(options, visit, { error, requestId })
+    if (answer.status >= 500 || error.cause !== undefined) log.failure(requestId, error)
+  }
+  send(visit, answer, requestId)
+  const { name, address } = visitor
+  const { method, path: route } = visit.route
+  const duration = clock.monotonic() - started
+  const entry: RequestEntry = { requestId, method, route, status: answer.status, duration, caller: name, address, code }
+  log.request(entry)
+  metrics.observe(entry)
+}
+
+async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): Promise<Answer> {
+  const { flows } = options
+  const { request, route, path } = visit
+  const caller = await enter(options, visit, visitor)
+  const body = await readBody(request, route)
+  const query = (request.url ?? '').split('?').slice(1).join('?')
+  const accept = request.headers.accept ?? ''
+  return await route.run(flows, { caller, body, query, path, address: visitor.address, accept })
+}
+
+interface Failed {
+  readonly error: WritError
+  readonly requestId: string
+}
+
+function failureAnswer(options: ServeOptions, visit: Visit, { error, requestId }: Failed): Answer {
+  const scheme = /^[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)/.exec(visit.request.headers.authorization ?? '')?.[0] ?? null
+  return renderFailure(error, { style: visit.route.errors, requestId, realm: options.realm, scheme })
+}
+
+function send(visit: Visit, answer: Answer, requestId: string): void {
+  const { request, response } = visit
+  if (response.destroyed) return
+  const { body } = answer
+  const isJson = body !== null && typeof body === 'object' && !(body instanceof Uint8Array)
+  const payload = isJson ? Buffer.from(JSON.stringify(body)) : body === null ? Buffer.alloc(0) : Buffer.from(body)
+  response.writeHead(answer.status, {
+    ...(isJson ? { 'content-type': 'application/json' } : {}),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...answer.headers,
+    'content-length': payload.length,
+  })
+  response.end(payload)
+  if (!request.complete) linger(request)
+}
+
+/** The rest of a refused body is thrown away for a moment, so that the client reads the answer and no reset. */
+function linger(request: IncomingMessage): void {
+  request.resume()
+  const timer = setTimeout(() => {
+    if (!request.complete) request.socket.destroy()
+  }, LINGER)
+  timer.unref()
+}

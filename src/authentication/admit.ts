@@ -1,0 +1,65 @@
+import type { CertificateRecord } from '#issuance/index.ts'
+import { after, type Instant } from '#kernel/instant.ts'
+import type { AgentRecord, InstanceRecord } from '#registry/index.ts'
+import { callerOf, type AgentIdentity, type Caller } from './caller.ts'
+import { authenticationError } from './errors.ts'
+import type { PresentedCertificate } from './presented.ts'
+import type { PrincipalRecord } from './records.ts'
+
+/** What the store knows of a presented certificate, read for this request. */
+export interface Standing {
+  readonly certificate: CertificateRecord | null
+  readonly instance: InstanceRecord | null
+  readonly agent: AgentRecord | null
+  /** Whether a cutoff of any kind reaches the certificate. */
+  readonly isCutOff: boolean
+  /** Looked up for people only, see `isPerson`. */
+  readonly principal: PrincipalRecord | null
+}
+
+/** People enroll under `/admin/<name>`; what they may do is their principal's roles. */
+export function isPerson(presented: PresentedCertificate): boolean {
+  return presented.spiffeId.segments[0] === 'admin'
+}
+
+/**
+ * The caller behind a certificate that leads to us: issued and not revoked by our own record, its instance active,
+ * its agent not retired, and nothing cut off. A suspended agent is still known; it gets nothing new elsewhere.
+ * @throws CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED, CLIENT_CERTIFICATE_EXPIRED, PRINCIPAL_UNKNOWN
+ */
+export function admit(presented: PresentedCertificate, standing: Standing, at: Instant, address: string): Caller {
+  const holder = identify(presented, standing)
+  const { agent, certificate } = holder
+  if (presented.expired && at > after(certificate.notAfter, agent.renewGrace)) {
+    throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
+  }
+  const approach = { address, expired: presented.expired }
+  if (!isPerson(presented)) return callerOf(holder, approach)
+  const { principal } = standing
+  if (principal?.state !== 'active') throw authenticationError('PRINCIPAL_UNKNOWN')
+  return callerOf({ kind: 'principal', principal, holder }, approach)
+}
+
+function identify(presented: PresentedCertificate, standing: Standing): AgentIdentity {
+  const { certificate, instance, agent } = standing
+  if (certificate === null || instance === null || agent === null || !presented.is(certificate.der)) {
+    throw authenticationError('CLIENT_CERTIFICATE_UNKNOWN')
+  }
+  const alive = certificate.state === 'issued' && instance.state === 'active' && agent.state !== 'retired'
+  if (!alive || standing.isCutOff) {
+    throw authenticationError('CLIENT_CERTIFICATE_REVOKED', { details: { serial: certificate.serial } })
+  }
+  const { spiffeId, thumbprint } = presented
+  return { kind: 'agent', agent, instance, spiffeId, certificate, thumbprint }
+}
+
+/** A user of the machine. @throws LOCAL_USER_UNKNOWN */
+export function admitLocal(uid: number, principal: PrincipalRecord | null): Caller {
+  if (principal?.state !== 'active') throw authenticationError('LOCAL_USER_UNKNOWN', { details: { uid } })
+  return callerOf({ kind: 'local', uid, principal }, { address: 'unix', expired: false })
+}
+
+/** Somebody who presented nothing. */
+export function admitAnonymous(address: string): Caller {
+  return callerOf({ kind: 'anonymous' }, { address, expired: false })
+}

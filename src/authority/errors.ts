@@ -1,0 +1,19 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const AUTHORITY_ERRORS = {
+  AUTHORITY_NOT_ACTIVE: 'There is no active authority of the kind that is needed.',
+  AUTHORITY_NOT_FOUND: 'There is no such authority.',
+  AUTHORITY_TRANSITION: 'The authority is not in a state that allows this step.',
+  AUTHORITY_CHANGED: 'The authority was changed meanwhile; read it again and repeat the step.',
+  AUTHORITY_NOT_PROPAGATED: 'The authority was published too recently for everybody to have fetched it.',
+  AUTHORITY_NO_PREDECESSOR: 'There is no retiring authority to go back to.',
+  AUTHORITY_EXPIRED: 'The authority is not within its period of validity.',
+  AUTHORITY_KEY_MISMATCH: 'The key of the authority is not the one that its record or certificate names.',
+  AUTHORITY_CERTIFICATE_INVALID: 'The certificate cannot serve as a certificate authority here.',
+  AUTHORITY_CANARY_FAILED: 'The trial certificate of the authority did not verify; the authority was not activated.',
+  AUTHORITY_STILL_NEEDED: 'Something that the authority signed may still be in force.',
+  AUTHORITY_MODE: 'The authorities in the store belong to another mode than the configured one.',
+  AUTHORITY_ROOT_UNAVAILABLE: 'The key of the root is not at hand to sign an issuing authority.',
+} as const satisfies ErrorTable
+
+export const authorityError = errorsOf(AUTHORITY_ERRORS)

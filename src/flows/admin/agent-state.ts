@@ -1,0 +1,115 @@
+import { record } from '#audit/index.ts'
+import type { Caller } from '#authentication/index.ts'
+import type { Instant } from '#kernel/instant.ts'
+import { administers, registryError, type AgentRecord } from '#registry/index.ts'
+import { FOR_EVER, pastEverything, raiseCutoff, revocationError, type CutoffKind } from '#revocation/index.ts'
+import { decide } from '../denials.ts'
+import type { Change, Guard } from '../ports.ts'
+import { findAgent } from './agents.ts'
+import { adminLeaf, type AdminPorts } from './standing.ts'
+
+export interface AgentStateRequest {
+  readonly name: string
+  /** When given, the change is refused unless the agent is still at this version. */
+  readonly version?: number | undefined
+}
+
+/** One change of an agent's state, as data. */
+interface Step {
+  readonly type: string
+  readonly from: readonly AgentRecord['state'][]
+  readonly to: AgentRecord['state']
+  readonly cut: { readonly kind: CutoffKind; readonly for: 'until-now' | 'ever' } | null
+}
+
+/**
+ * Stops an agent: it gets nothing new, and all its tokens, with what was derived from them, are dead for good. Its
+ * certificates stay; receivers on the feed refuse them while it is suspended.
+ * @throws ROLE_REQUIRED, AGENT_UNKNOWN, AGENT_STATE, AGENT_CHANGED
+ */
+export function suspendAgent(ports: AdminPorts, caller: Caller, request: AgentStateRequest): Promise<AgentRecord> {
+  return changeState(ports, caller, request, SUSPEND)
+}
+
+/** Lets a suspended agent go on; what was killed stays dead. @throws as suspendAgent */
+export function resumeAgent(ports: AdminPorts, caller: Caller, request: AgentStateRequest): Promise<AgentRecord> {
+  return changeState(ports, caller, request, RESUME)
+}
+
+/** Ends an agent for ever, with its certificates and tokens. Its name stays taken. @throws as suspendAgent */
+export function retireAgent(ports: AdminPorts, caller: Caller, request: AgentStateRequest): Promise<AgentRecord> {
+  return changeState(ports, caller, request, RETIRE)
+}
+
+const SUSPEND: Step = {
+  type: 'agent.suspended',
+  from: ['active'],
+  to: 'suspended',
+  // `actor` reaches tokens and not certificates: with those the agent goes on once it is resumed.
+  cut: { kind: 'actor', for: 'until-now' },
+}
+const RESUME: Step = { type: 'agent.resumed', from: ['suspended'], to: 'active', cut: null }
+const RETIRE: Step = {
+  type: 'agent.retired',
+  from: ['active', 'suspended'],
+  to: 'retired',
+  cut: { kind: 'agent', for: 'ever' },
+}
+
+async function changeState(
+  ports: AdminPorts,
+  caller: Caller,
+  request: AgentStateRequest,
+  step: Step,
+): Promise<AgentRecord> {
+  const what = { type: step.type, actor: caller.name, object: `agent:${request.name}` }
+  // 1. Who may, and whether there is such a step from where the agent is.
+  const agent = await decide(ports.journal, what, async () => {
+    caller.requireRole('operator')
+    const found = await findAgent(ports.reader, request.name)
+    if (administers(found)) caller.requireRole('admin')
+    if (request.version !== undefined && request.version !== found.version) throw registryError('AGENT_CHANGED')
+    if (!step.from.includes(found.state)) throw registryError('AGENT_STATE', { details: { state: found.state } })
+    return found
+  })
+  // 2. One commit under the lock that every issuance shares: whoever issues comes before it or finds it done.
+  const now = ports.clock.now()
+  const set = { state: step.to, version: agent.version + 1, updatedAt: now }
+  const cut = cutOf(agent, step, { actor: caller.name, at: now, last: await lastIssueTime(ports, agent, now) })
+  await record(ports.journal, {
+    lock: 'revoke',
+    guards: cut.guards,
+    changes: [
+      {
+        op: 'update',
+        table: 'Agent',
+        where: { id: agent.id, version: agent.version },
+        set,
+        refuse: () => registryError('AGENT_CHANGED'),
+      },
+      ...cut.changes,
+    ],
+    leaf: adminLeaf({ ...what, object: `agent:${agent.id}` }, { name: agent.name, version: String(set.version) }),
+    events: [{ type: step.type, data: { agent: agent.id, version: set.version } }],
+  })
+  return { ...agent, ...set }
+}
+
+/** A clock that was set back must not let a token live that was issued before. */
+async function lastIssueTime(ports: AdminPorts, agent: AgentRecord, now: Instant): Promise<Instant> {
+  const query = { where: { agent: agent.id }, orderBy: 'issuedAt', direction: 'descending', limit: 1 } as const
+  const [last] = await ports.reader.list('TaskToken', query)
+  return last === undefined || last.issuedAt < now ? now : last.issuedAt
+}
+
+function cutOf(
+  agent: AgentRecord,
+  step: Step,
+  by: { readonly actor: string; readonly at: Instant; readonly last: Instant },
+): { readonly guards: readonly Guard[]; readonly changes: readonly Change[] } {
+  if (step.cut === null) return { guards: [], changes: [] }
+  const before = step.cut.for === 'ever' ? FOR_EVER : pastEverything(by.at, by.last)
+  const cut = { kind: step.cut.kind, value: agent.id, before, reason: step.type }
+  const { guard, change } = raiseCutoff(cut, by, () => revocationError('CUTOFF_OUTDATED'))
+  return { guards: [guard], changes: [change] }
+}

@@ -1,0 +1,216 @@
+import { attestationError, attestorNamed, type Attested, type Attestor } from '#attestation/index.ts'
+import type { Caller } from '#authentication/index.ts'
+import { issuanceError } from '#issuance/index.ts'
+import { toHex } from '#kernel/bytes.ts'
+import { newId } from '#kernel/ids.ts'
+import { canonicalize, type JsonObject, type JsonValue } from '#kernel/json.ts'
+import { permitIssuance } from '#policy/index.ts'
+import {
+  explainMatch,
+  register,
+  registryError,
+  reregister,
+  type AgentRecord,
+  type InstanceRecord,
+  type Registration,
+} from '#registry/index.ts'
+import type { CertificateRequest } from '#x509/index.ts'
+import { parseRequestText } from './certificate-request.ts'
+import { decide } from './denials.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
+import type { Change, Guard, Reader } from './ports.ts'
+import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
+
+export interface EnrollPorts extends IssuePorts {
+  readonly attestors: readonly Attestor[]
+}
+
+export interface EnrollRequest {
+  readonly attestor: string
+  readonly evidence: JsonObject
+  /** PEM, or base64 of the DER. */
+  readonly csr: string
+  /** Name of the agent, where the caller wants to say so. */
+  readonly agent?: string | undefined
+}
+
+/** What the first two steps have established. */
+interface Shown {
+  readonly caller: Caller
+  readonly request: CertificateRequest
+  readonly attested: Attested
+  readonly requested: string | null
+  readonly candidates: readonly AgentRecord[]
+  readonly key: string
+}
+
+/**
+ * An attested workload becomes an instance of its agent and gets its first X.509-SVID. A lost answer can be asked for
+ * again with the same evidence and certificate request (promise 14).
+ * @throws CSR_…, KEY_…, ATTESTOR_UNKNOWN, what the attestor throws, AGENT_NOT_MATCHED, AGENT_AMBIGUOUS,
+ * AGENT_SUSPENDED, KEY_CLASS_NOT_ALLOWED, POLICY_…, REQUEST_…, ISSUANCE_…
+ */
+export async function enroll(ports: EnrollPorts, caller: Caller, asked: EnrollRequest): Promise<SvidAnswer> {
+  // 1. The request shows that its sender holds the key.
+  const request = parseRequestText(asked.csr)
+  // 2. Something that we trust vouches for the sender.
+  const shown = await attest(ports, { caller, request, asked })
+  // 3. Who asks again for an answer that was lost gets it.
+  const redeemedFor = shown.attested.consumption?.redeemedFor ?? null
+  if (redeemedFor !== null) return repeat(ports, shown, redeemedFor)
+  // 4. Exactly one agent is registered for what was attested; this is a new instance of it.
+  const registration = await decide(ports.journal, denialOf(shown), () =>
+    register(shown.attested, shown.candidates, {
+      requested: shown.requested,
+      trustDomain: ports.profile.trustDomain,
+      random: ports.random,
+    }),
+  )
+  // 5. The policy permits, the intent is recorded together with the instance and what it used up, then it is signed.
+  return issue(ports, shown, newInstance(ports, shown, registration))
+}
+
+async function attest(
+  ports: EnrollPorts,
+  sent: { readonly caller: Caller; readonly request: CertificateRequest; readonly asked: EnrollRequest },
+): Promise<Shown> {
+  const { caller, request, asked } = sent
+  const csrDigest = toHex(request.digest)
+  const attestor = attestorNamed(ports.attestors, asked.attestor)
+  const context = { csrDigest, address: caller.address, now: ports.clock.now(), random: ports.random }
+  const attestation = await attestor.begin(asked.evidence, context)
+  if (attestation.kind === 'challenge') throw attestationError('ATTESTOR_UNKNOWN')
+  const { attested } = attestation
+  const requested = asked.agent ?? null
+  const candidates = await findCandidates(ports.reader, attested, requested)
+  const key = idempotencyKey('enroll', attested.consumption?.joinToken ?? attested.evidenceDigest, csrDigest)
+  const shown = { caller, request, attested, requested, candidates, key }
+  if (attested.namedAgent !== null && requested !== null && candidates.every(({ name }) => name !== requested)) {
+    await decide(ports.journal, denialOf(shown), () => {
+      throw attestationError('JOIN_TOKEN_OTHER_AGENT')
+    })
+  }
+  return shown
+}
+
+const PAGE = 1000
+
+async function findCandidates(
+  reader: Reader,
+  attested: Attested,
+  requested: string | null,
+): Promise<readonly AgentRecord[]> {
+  const { namedAgent } = attested
+  if (namedAgent !== null) return reader.list('Agent', { where: { id: namedAgent }, limit: 1 })
+  if (requested !== null) return reader.list('Agent', { where: { name: requested }, limit: 1 })
+  const candidates: AgentRecord[] = []
+  for (let after = ''; ;) {
+    const page = await reader.list('Agent', { where: { state: { in: ['active', 'suspended'] } }, after, limit: PAGE })
+    candidates.push(...page)
+    after = page.at(-1)?.id ?? after
+    if (page.length < PAGE) return candidates
+  }
+}
+
+/** Whoever was refused after an attestation is known by it; why no agent matched is written down, never answered. */
+function denialOf(shown: Shown): Parameters<typeof decide>[1] {
+  const { attested, caller, candidates } = shown
+  const match = explainMatch(attested, candidates).slice(0, MAX_EXPLAINED)
+  return {
+    type: 'instance.enrolled',
+    actor: caller.name,
+    object:
+      attested.consumption === null ? `attestor:${attested.attestor}` : `join-token:${attested.consumption.joinToken}`,
+    commitments: { attestor: attested.attestor, evidence: `sha-256:${attested.evidenceDigest}` },
+    private: { match: canonicalize(match as unknown as JsonValue) },
+  }
+}
+
+const MAX_EXPLAINED = 100
+
+/** An instance to issue to, and what the commit has to check and change besides. */
+interface Issue {
+  readonly registration: Registration
+  readonly instance: InstanceRecord
+  readonly guards: readonly Guard[]
+  readonly changes: readonly Change[]
+}
+
+function newInstance(ports: EnrollPorts, { attested }: Shown, registration: Registration): Issue {
+  const now = ports.clock.now()
+  const { attestor, selectors, evidenceDigest, evidenceSalt, keyClass, keyClassSource, at } = attested
+  const instance: InstanceRecord = {
+    id: registration.instanceId,
+    spiffeId: registration.spiffeId.toString(),
+    agent: registration.agent.id,
+    node: null,
+    attestor,
+    selectors,
+    evidenceDigest,
+    evidenceSalt,
+    keyClass,
+    keyClassSource,
+    attestedAt: at,
+    lineage: newId('lineage', now, ports.random),
+    state: 'active',
+    createdAt: now,
+  }
+  const insert: Change = {
+    op: 'insert',
+    table: 'Instance',
+    row: instance,
+    refuse: () => registryError('INSTANCE_NOT_ACTIVE'),
+  }
+  return { registration, instance, guards: [], changes: [insert, ...redemption(attested, instance)] }
+}
+
+/** Promise 3: of any number of redemptions at once, this update finds an unused token for one. */
+function redemption(attested: Attested, instance: InstanceRecord): readonly Change[] {
+  const { consumption, at } = attested
+  if (consumption === null) return []
+  return [
+    {
+      op: 'update',
+      table: 'JoinToken',
+      where: { id: consumption.joinToken, redeemedAt: null, deletedAt: null },
+      set: { redeemedAt: at, redeemedCsr: consumption.csrDigest, instance: instance.id },
+      refuse: () => attestationError('JOIN_TOKEN_USED'),
+    },
+  ]
+}
+
+async function repeat(ports: EnrollPorts, shown: Shown, instanceId: string): Promise<SvidAnswer> {
+  const instance = await ports.reader.find('Instance', { id: instanceId })
+  const [agent] = shown.candidates
+  const found = await findIssued(ports, shown.key)
+  const registration = await decide(ports.journal, denialOf(shown), () => {
+    if (instance === null || agent === undefined) throw attestationError('JOIN_TOKEN_USED')
+    if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
+    return reregister(instance, agent, ports.clock.now())
+  })
+  if (found !== null && found !== 'intent') return svidAnswer(instanceId, found)
+  // Recorded and never signed: it was given up, and the same instance is issued to anew.
+  if (instance === null) throw attestationError('JOIN_TOKEN_USED')
+  return issue(ports, shown, { registration, instance, guards: [], changes: [] })
+}
+
+async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<SvidAnswer> {
+  const { registration, instance, guards, changes } = what
+  const { keyClass } = instance
+  const grant = await decide(ports.journal, denialOf(shown), () =>
+    permitIssuance(registration, { at: ports.clock.now(), keyClass }),
+  )
+  const svid = await issueX509Svid(ports, {
+    caller: registration.spiffeId.toString(),
+    registration,
+    grant,
+    request: shown.request,
+    instance,
+    renewed: null,
+    idempotencyKey: shown.key,
+    guards,
+    changes,
+  })
+  return svidAnswer(instance.id, svid)
+}

@@ -1,0 +1,115 @@
+import { authenticationError, type AgentIdentity, type Caller } from '#authentication/index.ts'
+import { issuanceError, prepareJwtSvid } from '#issuance/index.ts'
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+import { newId } from '#kernel/ids.ts'
+import { after, earliest, wholeSecond, type Instant } from '#kernel/instant.ts'
+import { permitJwtSvid } from '#policy/index.ts'
+import { requireActive, reregister } from '#registry/index.ts'
+import { credentialCutoffKeys, cutoffKey, liveCutoffGuard, revocationError } from '#revocation/index.ts'
+import { decide } from './denials.ts'
+import { issueJwt } from './issue-token.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import type { Guard } from './ports.ts'
+
+export const JWT_SVID_ERRORS = {
+  JWT_SVID_AUDIENCE_INVALID: 'Name 1 to 4 different audiences of at most 255 characters each.',
+} as const satisfies ErrorTable
+
+export const jwtSvidError = errorsOf(JWT_SVID_ERRORS)
+
+export interface JwtSvidRequest {
+  readonly audience: readonly string[]
+}
+
+export interface IssuedJwtSvid {
+  readonly token: string
+  readonly spiffeId: string
+  readonly expiresAt: Instant
+}
+
+const MAX_AUDIENCES = 4
+const MAX_AUDIENCE = 255
+
+/**
+ * A JWT-SVID of the caller's own instance, for audiences that its registration permits or for this server itself.
+ * @throws CALLER_NOT_AGENT, AGENT_SUSPENDED, JWT_SVID_AUDIENCE_INVALID, POLICY_AUDIENCE, ATTESTATION_TOO_OLD
+ */
+export async function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+  // 1. Whose it is to be.
+  const holder = caller.requireAgent()
+  const issuedAt = wholeSecond(await ports.clockGuard.check())
+  const what = { type: 'token.issued', actor: caller.name, object: `instance:${holder.instance.id}` }
+  // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
+  const { grant, prepared, expiresAt } = await decide(ports.journal, what, () =>
+    prepare(ports, holder, asked, issuedAt),
+  )
+  // 3. Recorded, as long as everything that it rests on still stands, then signed.
+  const commit = {
+    guards: guardsOf(ports, holder, issuedAt),
+    changes: [],
+    leaf: {
+      type: what.type,
+      actor: what.actor,
+      inputDigest: grant.inputDigest,
+      policy: grant.policyDigest,
+      commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
+      private: { input: grant.input },
+    },
+    events: [],
+  }
+  const token = await issueJwt(ports, { prepared, commit })
+  return { token, spiffeId: holder.spiffeId.toString(), expiresAt }
+}
+
+function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest, issuedAt: Instant) {
+  const { agent, instance, spiffeId, certificate } = holder
+  requireActive(agent)
+  const registration = reregister(instance, agent, issuedAt)
+  const audience = parseAudience(asked.audience)
+  const { publicUrl } = ports.profile
+  const lifetime = registration.jwtLifetime
+  const facts = { at: issuedAt, spiffeId: spiffeId.toString(), issuer: publicUrl, lifetime }
+  const grant = permitJwtSvid(agent, audience, facts)
+  const signer = ports.authorities.current().active('jwt-svid')
+  const expiresAt = wholeSecond(
+    earliest(
+      after(issuedAt, lifetime),
+      certificate.notAfter,
+      after(instance.attestedAt, agent.maxAttestationAge),
+      signer.notAfter,
+    ),
+  )
+  const id = newId('token', issuedAt, ports.random)
+  const fields = { issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
+  return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt }
+}
+
+/** @throws JWT_SVID_AUDIENCE_INVALID */
+function parseAudience(audience: readonly string[]): readonly string[] {
+  const bounded = audience.length >= 1 && audience.length <= MAX_AUDIENCES
+  const wellFormed = audience.every((text) => text !== '' && text.length <= MAX_AUDIENCE && text.isWellFormed())
+  if (!bounded || !wellFormed || new Set(audience).size !== audience.length) {
+    throw jwtSvidError('JWT_SVID_AUDIENCE_INVALID')
+  }
+  return audience
+}
+
+/** What must hold at the commit: everything that the decision above was made on, once more and under the lock. */
+function guardsOf(ports: IssuePorts, { agent, instance, certificate }: AgentIdentity, issuedAt: Instant): Guard[] {
+  const trustDomain = ports.profile.trustDomain.name
+  const keys = credentialCutoffKeys({ trustDomain, certificate, instance })
+  const revoked = () => authenticationError('CLIENT_CERTIFICATE_REVOKED')
+  const paused = () => revocationError('ISSUANCE_PAUSED')
+  return [
+    {
+      table: 'Agent',
+      must: 'exist',
+      where: { id: agent.id, version: agent.version, state: 'active' },
+      refuse: () => issuanceError('ISSUANCE_AGENT_CHANGED'),
+    },
+    { table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse: revoked },
+    { table: 'Certificate', must: 'exist', where: { serial: certificate.serial, state: 'issued' }, refuse: revoked },
+    liveCutoffGuard(keys, certificate.issuedAt, revoked),
+    liveCutoffGuard([...keys, cutoffKey('actor', agent.id)], issuedAt, paused),
+  ]
+}

@@ -1,0 +1,38 @@
+import { AuthoritySet, type AuthorityRecord } from '#authority/index.ts'
+import type { Signer } from '#kernel/signer.ts'
+import type { TrustDomain } from '#spiffe/index.ts'
+import type { Keys, Reader } from './ports.ts'
+
+export interface LoadAuthoritiesPorts {
+  readonly reader: Reader
+  readonly keys: Keys
+  readonly profile: { readonly trustDomain: TrustDomain }
+}
+
+const PAGE = 500
+
+/** Every authority that there ever was, oldest first. */
+export async function listAuthorities(reader: Reader): Promise<readonly AuthorityRecord[]> {
+  const records: AuthorityRecord[] = []
+  for (let after: string | undefined; ; after = records.at(-1)?.id) {
+    const page = await reader.list('Authority', { limit: PAGE, ...(after === undefined ? {} : { after }) })
+    records.push(...page)
+    if (page.length < PAGE) return records
+  }
+}
+
+/**
+ * The authorities as the store has them, with the keys of the active ones. The key of a root is left alone: whoever
+ * signs an issuing authority opens it for as long as that takes.
+ * @throws KEY_…, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID: a server that cannot sign as it should must say so
+ */
+export async function loadAuthorities(ports: LoadAuthoritiesPorts): Promise<AuthoritySet> {
+  const { reader, keys, profile } = ports
+  const records = await listAuthorities(reader)
+  const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root')
+  const opened = needed.map(async ({ id, keyReference }): Promise<[string, Signer]> => [
+    id,
+    await keys.open(keyReference),
+  ])
+  return AuthoritySet.of({ trustDomain: profile.trustDomain, records, signers: new Map(await Promise.all(opened)) })
+}

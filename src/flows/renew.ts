@@ -1,0 +1,126 @@
+import { authenticationError, type AgentIdentity, type Caller } from '#authentication/index.ts'
+import { issuanceError } from '#issuance/index.ts'
+import { toHex } from '#kernel/bytes.ts'
+import { after, type Instant } from '#kernel/instant.ts'
+import { permitIssuance } from '#policy/index.ts'
+import { requireActive, reregister } from '#registry/index.ts'
+import type { CertificateRequest } from '#x509/index.ts'
+import { parseRequestText } from './certificate-request.ts'
+import { decide } from './denials.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
+import type { Change, Guard, Reader } from './ports.ts'
+import { idempotencyKey, REPEATABLE, svidAnswer, type SvidAnswer } from './svid-answer.ts'
+
+export interface RenewRequest {
+  /** PEM, or base64 of the DER. */
+  readonly csr: string
+}
+
+/**
+ * An instance gets the next certificate of its lineage, with the same or another key, decided with today's rules. The
+ * caller is from `authenticateForRenewal`: its certificate may have expired within the agent's grace, if it is still
+ * the newest of its lineage. The same certificate and request get the same answer for ten minutes.
+ * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED, CSR_…, KEY_…, AGENT_SUSPENDED,
+ * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
+ */
+export async function renew(ports: IssuePorts, caller: Caller, asked: RenewRequest): Promise<SvidAnswer> {
+  // 1. Whose certificate it is; anonymous callers and people of the machine have none.
+  const holder = caller.requireRenewable()
+  const what = { type: 'certificate.renewed', actor: caller.name, object: `certificate:${holder.certificate.serial}` }
+  // 2. The request shows that its sender holds the new key, and the agent may still have something new.
+  const request = await decide(ports.journal, what, () => {
+    requireActive(holder.agent)
+    return parseRequestText(asked.csr)
+  })
+  // 3. Who asks again for an answer that was lost gets it.
+  const now = ports.clock.now()
+  const keys = keysAt(now, holder, request)
+  const found = await decide(ports.journal, what, () => findAnswer(ports, keys))
+  if (found !== null) return svidAnswer(holder.instance.id, found)
+  // 4. The registration is decided again, and so is the policy.
+  const { registration, grant } = await decide(ports.journal, what, async () => {
+    if (caller.expired) await requireNewest(ports.reader, holder)
+    const again = reregister(holder.instance, holder.agent, now)
+    return { registration: again, grant: permitIssuance(again, { at: now, keyClass: holder.instance.keyClass }) }
+  })
+  // 5. The intent is recorded, as long as the old certificate still stands, then the new one is signed.
+  const svid = await issueX509Svid(ports, {
+    caller: caller.name,
+    registration,
+    grant,
+    request,
+    instance: holder.instance,
+    renewed: holder.certificate.serial,
+    idempotencyKey: keys.current,
+    guards: guardsOf(caller, holder),
+    changes: caller.expired ? await graceMark(ports.reader, holder) : [],
+  })
+  return svidAnswer(holder.instance.id, svid)
+}
+
+interface Keys {
+  readonly current: string
+  readonly previous: string
+  /** Nothing issued before this is answered again. */
+  readonly since: Instant
+}
+
+/** One key for each ten minutes: within them a repetition finds the answer, and later it is another renewal. */
+function keysAt(now: Instant, holder: AgentIdentity, request: CertificateRequest): Keys {
+  const window = Math.floor(now / REPEATABLE)
+  const key = (index: number): string =>
+    idempotencyKey('renew', holder.certificate.serial, toHex(request.digest), String(index))
+  return { current: key(window), previous: key(window - 1), since: Math.max(0, now - REPEATABLE) as Instant }
+}
+
+/** @throws ISSUANCE_IN_PROGRESS */
+async function findAnswer(ports: IssuePorts, keys: Keys): Promise<IssuedSvid | null> {
+  for (const key of [keys.current, keys.previous]) {
+    const row = await ports.reader.find('Certificate', { idempotencyKey: key, issuedAt: { gt: keys.since } })
+    if (row === null) continue
+    const found = await findIssued(ports, key)
+    if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
+    if (found !== null) return found
+  }
+  return null
+}
+
+/** @throws CLIENT_CERTIFICATE_EXPIRED when something newer was issued in the lineage */
+async function requireNewest(reader: Reader, { certificate, instance }: AgentIdentity): Promise<void> {
+  const newer = await reader.find('Certificate', {
+    lineage: instance.lineage,
+    issuedAt: { gt: certificate.issuedAt },
+    state: { in: ['issued', 'revoked'] },
+  })
+  if (newer !== null) throw authenticationError('CLIENT_CERTIFICATE_EXPIRED', { details: { newer: newer.serial } })
+}
+
+function guardsOf(caller: Caller, { certificate, instance }: AgentIdentity): readonly Guard[] {
+  const stands: Guard = {
+    table: 'Certificate',
+    must: 'exist',
+    where: { serial: certificate.serial, state: 'issued' },
+    refuse: () => authenticationError('CLIENT_CERTIFICATE_REVOKED'),
+  }
+  if (!caller.expired) return [stands]
+  const newest: Guard = {
+    table: 'Certificate',
+    must: 'not-exist',
+    where: { lineage: instance.lineage, issuedAt: { gt: certificate.issuedAt }, state: { in: ['issued', 'revoked'] } },
+    refuse: () => authenticationError('CLIENT_CERTIFICATE_EXPIRED'),
+  }
+  return [stands, newest]
+}
+
+/**
+ * Two who hold the same expired certificate must not both get a new lease of life from it: the guards of both could
+ * pass in one batch, but a mark can be set only once. An attempt that was given up leaves room for one more.
+ */
+async function graceMark(reader: Reader, { agent, certificate, instance }: AgentIdentity): Promise<readonly Change[]> {
+  const where = { lineage: instance.lineage, renewed: certificate.serial, state: 'abandoned' } as const
+  const given = await reader.list('Certificate', { where, limit: 1000 })
+  const key = `renew-grace:${certificate.serial}:${String(given.length)}`
+  const row = { key, expiresAt: after(certificate.notAfter, agent.renewGrace) }
+  return [{ op: 'insert', table: 'Replay', row, refuse: () => issuanceError('ISSUANCE_IN_PROGRESS') }]
+}

@@ -1,0 +1,56 @@
+import type { KeyClass, KeyClassSource, SignatureAlgorithm } from '#kernel/algorithms.ts'
+import type { Bytes } from '#kernel/bytes.ts'
+import type { Instant } from '#kernel/instant.ts'
+import type { Certificate } from '#x509/index.ts'
+import type { CertificateProfile } from '../profile.ts'
+
+export interface IssuerFacts {
+  /** DER Name. */
+  readonly name: Bytes
+  readonly keyIdentifier: Bytes
+  readonly algorithm: SignatureAlgorithm
+  /** The issuer's own end; null when it signs itself. */
+  readonly notAfter: Instant | null
+}
+
+export interface AttestationFacts {
+  readonly keyClass: KeyClass
+  readonly keyClassSource: KeyClassSource
+  readonly attestor: string
+  readonly evidenceDigest: Bytes
+}
+
+export interface StatusUris {
+  readonly crl: string
+  readonly ocsp: string
+  readonly caIssuers: string
+}
+
+/** What was decided before anything was encoded: the rules hold the encoding against it. */
+export interface Expected {
+  readonly profile: CertificateProfile
+  readonly issuer: IssuerFacts
+  readonly serialPrefix: number
+  readonly issuedAt: Instant
+  readonly trustDomain: string
+  readonly spiffeId: string
+  readonly dnsNames: readonly string[]
+  readonly ipAddresses: readonly Bytes[]
+  /** Names that only the server's own certificate may carry; empty for that one. */
+  readonly reservedNames: readonly string[]
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Bytes
+  readonly attestation: AttestationFacts | null
+  /** Null as long as the endpoints do not exist. */
+  readonly status: StatusUris | null
+  readonly permittedUriHost: string | null
+}
+
+/** One thing that must hold of every certificate of ours, judged on the parsed encoding. */
+export interface Rule {
+  /** Names the rule in errors and logs. */
+  readonly name: string
+  /** Section of the standard, or of the design. */
+  readonly reference: string
+  holds(certificate: Certificate, expected: Expected): boolean
+}

@@ -1,0 +1,104 @@
+import type { ActiveSigner, CandidateSigner, SigningAuthority } from '#authority/index.ts'
+import type { Bytes } from '#kernel/bytes.ts'
+import { DAY, HOUR, MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import type { Random } from '#kernel/random.ts'
+import { SpiffeId } from '#spiffe/index.ts'
+import type { PublicKey } from '#x509/index.ts'
+import { issuanceError } from './errors.ts'
+import { prepareCertificate, type PreparedCertificate } from './prepare-certificate.ts'
+import { PROFILES, type IssuanceProfile } from './profile.ts'
+
+interface OwnContext {
+  readonly issuance: IssuanceProfile
+  readonly issuedAt: Instant
+  readonly random: Random
+}
+
+export interface ServerCertificateOrder extends OwnContext {
+  readonly signer: ActiveSigner
+  readonly publicKey: PublicKey
+  readonly dnsNames: readonly string[]
+  /** 4 or 16 octets each. */
+  readonly ipAddresses: readonly Bytes[]
+}
+
+const SERVER_LIFETIME: Milliseconds = DAY
+const CANARY_LIFETIME: Milliseconds = 5 * MINUTE
+/** A server renews at half of the life, and at once when its authority is no longer the active one. */
+const SERVER_RENEWAL: Milliseconds = 12 * HOUR
+
+/** The SPIFFE ID that a Writ server presents. */
+export function serverSpiffeId({ trustDomain }: IssuanceProfile): SpiffeId {
+  return SpiffeId.of(trustDomain, 'writ', 'server')
+}
+
+/** The TLS certificate of the server itself. @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED */
+export function prepareServerCertificate(order: ServerCertificateOrder): PreparedCertificate {
+  requireKind(order.signer, 'x509')
+  return prepareCertificate({
+    ...order,
+    kind: 'server',
+    profile: PROFILES.server,
+    spiffeId: serverSpiffeId(order.issuance).toString(),
+    lifetime: SERVER_LIFETIME,
+  })
+}
+
+export interface ServerCertificateFacts {
+  readonly authority: string
+  readonly issuedAt: Instant
+  readonly notAfter: Instant
+}
+
+/** Whether the server should have a new certificate: half of its life is over, or another authority signs now. */
+export function isServerRenewalDue(facts: ServerCertificateFacts, activeAuthority: string, now: Instant): boolean {
+  const half = Math.min(facts.issuedAt + SERVER_RENEWAL, (facts.issuedAt + facts.notAfter) / 2)
+  return facts.authority !== activeAuthority || now >= half
+}
+
+export interface CanaryOrder extends OwnContext {
+  readonly signer: CandidateSigner
+  /** A throwaway key. */
+  readonly publicKey: PublicKey
+}
+
+/** A trial leaf of an authority that is not active yet. @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED */
+export function prepareCanary(order: CanaryOrder): PreparedCertificate {
+  requireKind(order.signer, 'x509')
+  return prepareCertificate({
+    ...order,
+    kind: 'canary',
+    profile: PROFILES.canary,
+    spiffeId: SpiffeId.of(order.issuance.trustDomain, 'writ', 'canary').toString(),
+    lifetime: CANARY_LIFETIME,
+  })
+}
+
+export interface AuthorityCertificateOrder extends OwnContext {
+  /** Whose certificate it is. */
+  readonly candidate: CandidateSigner
+  /** The root that signs it; null when it signs itself. */
+  readonly root: ActiveSigner | null
+  readonly lifetime: Milliseconds
+}
+
+/** The certificate of an authority: self-signed, or signed by the root. @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED */
+export function prepareAuthorityCertificate(order: AuthorityCertificateOrder): PreparedCertificate {
+  const { candidate, root, issuance } = order
+  const isRoot = candidate.kind === 'x509-root'
+  if (!isRoot) requireKind(candidate, 'x509')
+  if (root !== null) requireKind(root, 'x509-root')
+  return prepareCertificate({
+    ...order,
+    kind: 'authority',
+    profile: isRoot ? PROFILES.root : PROFILES.authority,
+    signer: root ?? candidate,
+    selfSigned: root === null,
+    publicKey: candidate.publicKey,
+    spiffeId: issuance.trustDomain.id().toString(),
+  })
+}
+
+function requireKind(signer: SigningAuthority, kind: 'x509' | 'x509-root'): void {
+  if (signer.kind !== kind) throw issuanceError('SIGNER_MISMATCH', { details: { kind: signer.kind } })
+}

@@ -1,0 +1,93 @@
+import type { ActiveSigner } from '#authority/index.ts'
+import { utf8 } from '#kernel/bytes.ts'
+import type { Instant } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import type { Grant } from '#policy/index.ts'
+import {
+  finishCompact,
+  jwtSvidClaims,
+  PreparedHeader,
+  taskTokenToJson,
+  TOKEN_KINDS,
+  type JwtSvidFields,
+  type TaskTokenClaims,
+} from '#jwt/index.ts'
+import { issuanceError } from './errors.ts'
+import { requestGranted } from './granted.ts'
+import { preparedOf, type Prepared } from './prepared.ts'
+
+type IssuedTokenKind = 'task-token' | 'jwt-svid'
+
+/** A token that is ready to be recorded and then signed; signing gives its compact text. */
+export type PreparedToken = Prepared<string>
+
+/**
+ * A task token for exactly what was granted; its `policy` is the digest of the rights that decided.
+ * @throws GRANT_MISMATCH, SIGNER_MISMATCH, LIFETIME_TOO_SHORT, JWT_CLAIM_INVALID, JWT_SUBJECT_WRONG
+ */
+export function prepareTaskToken(grant: Grant, signer: ActiveSigner, claims: TaskTokenClaims): PreparedToken {
+  const granted = requestGranted(grant, 'task-token')
+  const isSame =
+    granted['task'] === claims.task.id &&
+    granted['subject'] === claims.subject &&
+    granted['actor'] === claims.client.toString() &&
+    granted['audience'] === claims.audience &&
+    endsBy(claims.expiresAt, granted['expires_at'])
+  if (!isSame) throw issuanceError('GRANT_MISMATCH')
+  const json = taskTokenToJson({ ...claims, policy: grant.policyDigest })
+  return prepareToken('task-token', signer, { claims: json, id: claims.id, expiresAt: claims.expiresAt })
+}
+
+/** @throws GRANT_MISMATCH, SIGNER_MISMATCH, LIFETIME_TOO_SHORT, JWT_CLAIM_INVALID */
+export function prepareJwtSvid(grant: Grant, signer: ActiveSigner, fields: JwtSvidFields): PreparedToken {
+  const granted = requestGranted(grant, 'jwt-svid')
+  const lifetime = granted['lifetime']
+  const isSame =
+    granted['spiffe_id'] === fields.subject.toString() &&
+    JSON.stringify(granted['audiences']) === JSON.stringify([...fields.audience].sort()) &&
+    typeof lifetime === 'number' &&
+    endsBy(fields.expiresAt, fields.issuedAt + lifetime)
+  if (!isSame) throw issuanceError('GRANT_MISMATCH')
+  return prepareToken('jwt-svid', signer, {
+    claims: jwtSvidClaims(fields),
+    id: fields.id,
+    expiresAt: fields.expiresAt,
+  })
+}
+
+function endsBy(expiresAt: Instant, latest: unknown): boolean {
+  return typeof latest === 'number' && expiresAt <= latest
+}
+
+interface Token {
+  readonly claims: JsonObject
+  readonly id: string
+  readonly expiresAt: Instant
+}
+
+function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token): PreparedToken {
+  if (TOKEN_KINDS[kind].authority !== signer.kind) {
+    throw issuanceError('SIGNER_MISMATCH', { details: { kind: signer.kind } })
+  }
+  // Whoever verifies it fetches the key as long as it is published, which may end with the authority.
+  if (token.expiresAt > signer.notAfter) throw issuanceError('LIFETIME_TOO_SHORT')
+  const input = headerOf(kind, signer).signingInput(token.claims)
+  return preparedOf({
+    signer,
+    message: utf8(input),
+    commitment: 'payload',
+    object: `token:${token.id}`,
+    finish: (signature) => finishCompact(input, signature, signer.algorithm),
+  })
+}
+
+const headers = new WeakMap<ActiveSigner, PreparedHeader>()
+
+/** An authority signs one kind of token, so that one header for each is enough. */
+function headerOf(kind: IssuedTokenKind, signer: ActiveSigner): PreparedHeader {
+  const known = headers.get(signer)
+  if (known?.kind === kind) return known
+  const made = new PreparedHeader(kind, signer.algorithm, signer.kid)
+  headers.set(signer, made)
+  return made
+}

@@ -1,0 +1,106 @@
+import { NO_BODY, route, SMALL_BODY } from '#api/http/build-route.ts'
+import type { Route } from '#api/http/index.ts'
+import { listQuery, noBody, noQuery, openTaskRequest, renewRequest, tokenReference } from '#wire/index.ts'
+
+/** A route of each kind, with nothing behind it. */
+const base = { summary: 's', surface: 'api', callers: ['anyone'], errors: 'problem', status: 200, hot: false } as const
+
+export function testRoutes(): Route[] {
+  const render = (result: unknown) => ({ body: { result } })
+  return [
+    route({
+      ...base,
+      id: 'list',
+      method: 'GET',
+      path: '/v1/things',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: listQuery, answer: null },
+      flow: (_flows, call) => Promise.resolve(call.query.limit),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'show',
+      method: 'GET',
+      path: '/v1/things/{name}',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: noQuery, answer: null },
+      flow: (_flows, call) => Promise.resolve(call.path),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'open',
+      method: 'POST',
+      path: '/v1/tasks',
+      takes: 'json',
+      limits: { ...SMALL_BODY, maxBytes: 2_000, within: 200 },
+      schema: { body: openTaskRequest, query: noQuery, answer: null },
+      flow: (_flows, call) => Promise.resolve(call.body.authority.length),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'hot',
+      hot: true,
+      method: 'POST',
+      path: '/v1/renew',
+      takes: 'json',
+      limits: SMALL_BODY,
+      schema: { body: renewRequest, query: noQuery, answer: null },
+      flow: () => Promise.resolve('hot'),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'token',
+      hot: true,
+      errors: 'oauth',
+      method: 'POST',
+      path: '/oauth2/token',
+      takes: 'form',
+      limits: SMALL_BODY,
+      schema: { body: tokenReference, query: noQuery, answer: null },
+      flow: () => Promise.resolve('ok'),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'crash',
+      method: 'POST',
+      path: '/v1/crash',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: noQuery, answer: null },
+      flow: () => Promise.reject(new TypeError('secret of the inside')),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'adminOnly',
+      callers: ['operator'],
+      method: 'POST',
+      path: '/v1/admin',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: noQuery, answer: null },
+      flow: () => Promise.resolve('in'),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'agentOnly',
+      callers: ['agent'],
+      errors: 'oauth',
+      method: 'POST',
+      path: '/oauth2/introspect',
+      takes: 'form',
+      limits: SMALL_BODY,
+      schema: { body: tokenReference, query: noQuery, answer: null },
+      flow: () => Promise.resolve('in'),
+      render,
+    }),
+  ]
+}
