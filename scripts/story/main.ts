@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process'
 import { ROOT, start, StoryOver, tell, writ, type Stage } from './steps.ts'
 
 const TRUST_DOMAIN = 'quickstart.example'
+const SERVICE = `spiffe://${TRUST_DOMAIN}/agent/billing`
 const keep = process.argv.includes('--keep')
 const began = process.hrtime.bigint()
 const folder = mkdtempSync(join(tmpdir(), 'writ-quickstart-'))
@@ -79,7 +80,7 @@ function register(audience: string): void {
     '--acts-as',
     `spiffe://${TRUST_DOMAIN}/agent/billing`,
   ])
-  writ(stage, ['agent', 'add', 'billing', '--owner', 'billing-team', '--dns-name', 'localhost'])
+  writ(stage, ['agent', 'add', 'billing', '--owner', 'billing-team'])
   writ(stage, ['agent', 'add', 'invoice-bot', '--owner', 'finance-team', '--allow', `${audience}=invoices:read`])
 }
 
@@ -122,11 +123,29 @@ function useToken(audience: string, task: string): void {
   tell(8, 'Exchange: the identity becomes a minutes-long token for that task, bound to its key')
   writ(stage, ['token', '--identity', 'bot', '--task', task, '--resource', audience, '--out', 'task.token'])
   tell(9, 'The right token from the right key: accepted')
-  writ(stage, ['call', `${audience}/invoices/inv_17`, '--identity', 'bot', '--token-file', 'task.token'])
+  writ(stage, [
+    'call',
+    `${audience}/invoices/inv_17`,
+    '--identity',
+    'bot',
+    '--expect',
+    SERVICE,
+    '--token-file',
+    'task.token',
+  ])
   tell(10, 'The same token from another key, as if it had been stolen: refused')
   writ(
     stage,
-    ['call', `${audience}/invoices/inv_17`, '--identity', 'other-bot', '--token-file', 'task.token'],
+    [
+      'call',
+      `${audience}/invoices/inv_17`,
+      '--identity',
+      'other-bot',
+      '--expect',
+      SERVICE,
+      '--token-file',
+      'task.token',
+    ],
     'is refused',
   )
 }
@@ -134,7 +153,11 @@ function useToken(audience: string, task: string): void {
 function endTask(audience: string, task: string): void {
   tell(11, 'The work is done: completing the task kills every credential under it, at once')
   writ(stage, ['task', 'complete', task, '--identity', 'bot'])
-  writ(stage, ['call', `${audience}/invoices/inv_17`, '--identity', 'bot', '--token-file', 'task.token'], 'is refused')
+  writ(
+    stage,
+    ['call', `${audience}/invoices/inv_17`, '--identity', 'bot', '--expect', SERVICE, '--token-file', 'task.token'],
+    'is refused',
+  )
   writ(stage, ['token', '--identity', 'bot', '--task', task, '--resource', audience], 'is refused')
 }
 
@@ -154,7 +177,12 @@ async function story(): Promise<void> {
   enrollAll(server)
   tell(6, 'A service that accepts task tokens and refuses everyone else (scripts/story/service.ts)')
   running.push(
-    await start(stage, 'scripts/story/service.ts', ['billing', String(ports.service), audience, `spiffe://${TRUST_DOMAIN}/agent/invoice-bot`], /listening/),
+    await start(
+      stage,
+      'scripts/story/service.ts',
+      ['billing', String(ports.service), audience, `spiffe://${TRUST_DOMAIN}/agent/invoice-bot`],
+      /listening/,
+    ),
   )
   process.stdout.write(`  listens on ${audience}\n`)
   const task = openTask(audience)

@@ -74,7 +74,12 @@ function addAgent(agent: Command): void {
     const facts = await context.withAdmin((admin) =>
       admin.call({ method: 'POST', path: '/v1/agents', json: agentBody(name, options) }),
     )
-    report(context.terminal, { said: `registered agent ${name}`, facts, next: [`writ join-token create ${name}`] })
+    report(context.terminal, {
+      said: `registered agent ${name}`,
+      facts,
+      columns: ['name', 'owner', 'path', 'permissions', 'selectors', 'x509_lifetime', 'token_lifetime', 'state'],
+      next: [`writ join-token create ${name}`],
+    })
   })
 }
 

@@ -108,7 +108,11 @@ function endCommand(
   const command = task.command(`${verb} <id>`).description(meaning)
   action(example(command, `writ task ${verb} task_06bq… --identity ./identity`), async (context, options, id = '') => {
     const ended = await asIdentity(context, options, (session) => end(session, id))
-    report(context.terminal, { said: `task ${id} is ${ended.state}: ${meaning}`, facts: shown(ended) })
+    report(context.terminal, {
+      said: `task ${id} is ${ended.state}: ${meaning}`,
+      facts: shown(ended),
+      columns: ['id', 'state', 'ended_at'],
+    })
   })
 }
 
