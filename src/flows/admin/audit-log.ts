@@ -1,7 +1,7 @@
 import { record, type LogLeafRecord } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
-import { decide } from '../denials.ts'
 import { checkLimit, decodeCursor, encodeCursor, pageError, type Page, type PageRequest } from '../pages.ts'
+import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
 
 /** Oldest first, or newest first. */
@@ -16,17 +16,17 @@ const POSITION = /^(?:0|[1-9][0-9]{0,15})$/
  * read is written into it, before anything is answered.
  * @throws ROLE_REQUIRED, CURSOR_INVALID, LIMIT_INVALID
  */
-export async function listLeaves(
-  ports: AdminPorts,
-  caller: Caller,
-  page: LeafPageRequest,
-): Promise<Page<LogLeafRecord>> {
+export function listLeaves(ports: AdminPorts, caller: Caller, page: LeafPageRequest): Promise<Page<LogLeafRecord>> {
   const what = { type: 'audit.read', actor: caller.name, object: 'log' }
-  const after = await decide(ports.journal, what, () => {
+  return recordingDenials(ports, what, (watched) => {
     caller.requireRole('auditor')
-    checkLimit(page.limit)
-    return page.after === undefined ? null : parsePosition(page.after)
+    return readLeaves(watched, what, page)
   })
+}
+
+async function readLeaves(ports: AdminPorts, what: Attempt, page: LeafPageRequest): Promise<Page<LogLeafRecord>> {
+  checkLimit(page.limit)
+  const after = page.after === undefined ? null : parsePosition(page.after)
   await record(ports.journal, {
     lock: 'none',
     guards: [],
@@ -34,11 +34,9 @@ export async function listLeaves(
     leaf: adminLeaf(what, { after: String(after ?? 'start'), limit: String(page.limit), direction: page.direction }),
     events: [],
   })
-  const where = {
-    position: page.direction === 'ascending' ? { gt: after ?? -1 } : { lt: after ?? Number.MAX_SAFE_INTEGER },
-  }
-  const query = { where, orderBy: 'position', direction: page.direction, limit: page.limit } as const
-  const items = await ports.reader.list('LogLeaf', query)
+  const { direction, limit } = page
+  const position = direction === 'ascending' ? { gt: after ?? -1 } : { lt: after ?? Number.MAX_SAFE_INTEGER }
+  const items = await ports.reader.list('LogLeaf', { where: { position }, orderBy: 'position', direction, limit })
   const last = items.length === page.limit ? items.at(-1)?.position : undefined
   return { items, next: last == null ? null : encodeCursor(String(last)) }
 }
