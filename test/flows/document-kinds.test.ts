@@ -16,6 +16,7 @@ beforeAll(async () => {
     'X.509-SVID': issued.certificate,
     'JWT-SVID': issued.jwtSvid,
     'task token': issued.taskToken,
+    'introspection answer': issued.introspection,
     'certificate of an authority': current.intermediates()[0]?.der ?? '',
     'certificate of the root': current.anchors()[0]?.der ?? '',
     'certificate request': Buffer.from(await csrOf(newKeyPair()), 'base64'),

@@ -9,7 +9,7 @@ import {
   PURPOSE,
   verifyX509Svid,
   type Certificate,
-  type Extension,
+  type KnownExtensionKind,
   type TbsTemplate,
 } from '#x509/index.ts'
 import { codeOf } from '../support/code-of.ts'
@@ -50,7 +50,7 @@ function found(mode: string): { domain: TestTrustDomain; cases: readonly Case[] 
   return made
 }
 
-const extensionOf = ({ certificate }: Case, kind: Extension['kind']) => certificate.extension(kind)
+const extensionOf = ({ certificate }: Case, kind: KnownExtensionKind) => certificate.extension(kind)
 
 describe.each(MODES)('what is issued %s', (mode) => {
   const every = () => found(mode).cases

@@ -3,6 +3,7 @@ import { authenticate } from '#flows/authenticate.ts'
 import { exchangeToken, type ExchangePorts } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
+import { introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { openTask } from '#flows/open-task.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
@@ -22,13 +23,20 @@ export interface IssuedTokens {
   readonly jwtSvid: string
   readonly taskToken: string
   readonly narrowed: string
+  /** RFC 9701. */
+  readonly introspection: string
   /** The documents as they are answered. */
   readonly published: { readonly accessTokens: string; readonly jwtSvids: string; readonly bundle: string }
 }
 
 export async function issueTokens(options: InitializeAuthoritiesOptions): Promise<IssuedTokens> {
   const world = await newWorld({ options })
-  const resource = { audience: RECEIVER, owner: 'billing team', spiffeIds: [], actions: ['invoices:read'] }
+  const resource = {
+    audience: RECEIVER,
+    owner: 'billing team',
+    spiffeIds: ['spiffe://example.org/agent/invoice-bot'],
+    actions: ['invoices:read'],
+  }
   await addResource(world.ports, world.admin, resource)
   await newAgent(world, { permissions: [{ audience: RECEIVER, actions: ['invoices:read'] }] })
   const { peer, answer } = await enrollNew(world)
@@ -49,14 +57,15 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   const taskToken = await exchange({ subjectToken: own, subjectTokenType: JWT_TYPE, taskId: task })
   const narrowed = await exchange({ subjectToken: taskToken, subjectTokenType: ACCESS_TOKEN_TYPE })
   const { token: jwtSvid } = await issueJwtSvid(ports, caller, { audience: [RECEIVER] })
+  const introspection = await introspectTokenAsJwt(ports, caller, { token: taskToken })
   const current = world.authorities.current()
   const published = {
-    accessTokens: JSON.stringify(current.jwks('access-token')),
+    accessTokens: JSON.stringify(current.oauthJwks()),
     jwtSvids: JSON.stringify(current.jwks('jwt-svid')),
     bundle: encodeBundle(current.bundle()),
   }
   const { spiffeId, certificate } = answer.svid
-  return { world, spiffeId, certificate, task, jwtSvid, taskToken, narrowed, published }
+  return { world, spiffeId, certificate, task, jwtSvid, taskToken, narrowed, introspection, published }
 }
 
 function request(clientId: string): ExchangeRequest {

@@ -7,7 +7,6 @@ import type { AgentRecord } from '#registry/index.ts'
 import type { IssuanceProfileFields } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import { parseCertificate, type Certificate } from '#x509/index.ts'
-import { FakeClock } from '../fakes/clock.ts'
 import { emptyTrustDomain, svidOrder, type TestTrustDomain } from './trust-domain.ts'
 import { newKeyPair, subjectKey, TestAuthority, type KeyPair } from './x509.ts'
 
@@ -34,7 +33,7 @@ export type Mode = (typeof MODES)[number]
 
 /** A trust domain in memory whose clock shows the machine's time, in one of the modes. */
 export async function newDomain(mode: Mode, profile: Partial<IssuanceProfileFields> = {}): Promise<TestTrustDomain> {
-  const empty = await emptyTrustDomain(profile, new FakeClock(NOW))
+  const empty = await emptyTrustDomain(profile, NOW)
   const options = optionsOf(mode, (key) => {
     empty.keys.put(GIVEN_ROOT, key)
   })

@@ -3,7 +3,15 @@ import { brokenRules } from '#issuance/lint/lint.ts'
 import type { Expected } from '#issuance/lint/rule.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import { after, DAY, HOUR, SECOND } from '#kernel/instant.ts'
-import { encodeName, EMPTY_NAME, parseCertificate, PURPOSE, type Extension, type TbsTemplate } from '#x509/index.ts'
+import {
+  ATTESTATION_OID,
+  encodeName,
+  EMPTY_NAME,
+  parseCertificate,
+  PURPOSE,
+  type Extension,
+  type TbsTemplate,
+} from '#x509/index.ts'
 import { certify, newKeyPair, X509_NOW as NOW } from './x509.ts'
 
 export const ISSUER = newKeyPair()
@@ -40,6 +48,7 @@ export const LEAF: Expected = {
     attestor: 'tpm',
     evidenceDigest: new Uint8Array(32).fill(1),
   },
+  attestationOid: ATTESTATION_OID,
   status: STATUS,
   permittedUriHost: null,
 }

@@ -29,15 +29,15 @@ export interface TestTrustDomain {
 export interface TestTrustDomainOptions {
   readonly options?: InitializeAuthoritiesOptions
   readonly profile?: Partial<IssuanceProfileFields>
-  /** Other programs judge by the machine's time: theirs is a clock that shows it. */
-  readonly clock?: FakeClock
+  readonly now?: Instant
 }
 
 /** The same without authorities. */
 export async function emptyTrustDomain(
   profile: Partial<IssuanceProfileFields> = {},
-  clock = new FakeClock(),
+  now?: Instant,
 ): Promise<Omit<TestTrustDomain, 'ports' | 'authorities'> & { ports: Omit<AuthorityPorts, 'authorities'> }> {
+  const clock = new FakeClock(now)
   const random = new FakeRandom()
   const store = new MemoryStore({ clock })
   const keys = new MemoryKeys()
@@ -61,7 +61,7 @@ export async function emptyTrustDomain(
 }
 
 export async function newTrustDomain(options: TestTrustDomainOptions = {}): Promise<TestTrustDomain> {
-  const empty = await emptyTrustDomain(options.profile, options.clock)
+  const empty = await emptyTrustDomain(options.profile, options.now)
   const order = { actor: 'local:0', options: options.options ?? { mode: 'self-rooted' as const } }
   const authorities = await initializeAuthorities(empty.ports, order)
   return { ...empty, authorities, ports: { ...empty.ports, authorities } }

@@ -55,6 +55,21 @@ describe.each([
     }
   })
 
+  it('IN-2 verifies a signed introspection answer with the JWK Set of the authorization server, and no other', async () => {
+    const options = {
+      issuer: US,
+      audience: issued.spiffeId,
+      typ: 'token-introspection+jwt',
+      currentDate: new Date(issued.world.clock.now()),
+    }
+    const by = (document: keyof IssuedTokens['published']) =>
+      jose.jwtVerify(issued.introspection, jose.createLocalJWKSet({ keys: keysOf(issued, document) }), options)
+    const { payload } = await by('accessTokens')
+    expect(payload['token_introspection']).toMatchObject({ active: true, sub: issued.spiffeId })
+    await expect(by('jwtSvids')).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' })
+    await expect(by('bundle')).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' })
+  })
+
   it.each([
     ['a task token with the keys for JWT-SVIDs', 'taskToken', { ...TASK_TOKEN, document: 'jwtSvids' }],
     ['a task token with the SPIFFE bundle', 'taskToken', { ...TASK_TOKEN, document: 'bundle' }],
