@@ -14,10 +14,10 @@ export interface ErrorsOfOneHome {
   readonly codes: Readonly<Record<string, string>>
 }
 
-/** Every `…_ERRORS` table that an errors.ts exports, by folder. src/flows/errors.ts only joins them and is left out. */
+/** Every `…_ERRORS` table that an errors.ts exports, by folder. Of those that src/flows/errors.ts joins, only its own. */
 export async function errorTables(): Promise<readonly ErrorsOfOneHome[]> {
   const files = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /(^|\/)errors\.ts$/.test(file) && file !== 'flows/errors.ts')
+    .filter((file) => /(^|\/)errors\.ts$/.test(file))
     .sort()
   return await Promise.all(files.map(async (file) => ({ home: dirname(file), codes: await codesOf(file) })))
 }
@@ -25,7 +25,9 @@ export async function errorTables(): Promise<readonly ErrorsOfOneHome[]> {
 async function codesOf(file: string): Promise<Record<string, string>> {
   const url = pathToFileURL(`${root}/src/${file}`).href
   const module = (await import(/* @vite-ignore */ url)) as Record<string, unknown>
-  const tables = Object.entries(module).filter(([name]) => name.endsWith('_ERRORS'))
+  const isTable = (name: string): boolean =>
+    file === 'flows/errors.ts' ? name === 'FLOW_ERRORS' : name.endsWith('_ERRORS')
+  const tables = Object.entries(module).filter(([name]) => isTable(name))
   return Object.assign({}, ...tables.map(([, table]) => table)) as Record<string, string>
 }
 
