@@ -1,4 +1,4 @@
-// docs/errors.md from the tables in every errors.ts of src.
+// docs/errors.md from every `…_ERRORS` table of src.
 //   node --conditions=writ-source scripts/docs/errors.ts           writes it
 //   node --conditions=writ-source scripts/docs/errors.ts --check   exit 1 when it is not current
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -14,20 +14,26 @@ export interface ErrorsOfOneHome {
   readonly codes: Readonly<Record<string, string>>
 }
 
-/** Every `…_ERRORS` table that an errors.ts exports, by folder. Of those that src/flows/errors.ts joins, only its own. */
+const TABLE = /^export const [A-Z0-9_]+_ERRORS = /m
+
+/** Every `…_ERRORS` table that a file exports, by folder. src/flows/errors.ts only joins them and is left out. */
 export async function errorTables(): Promise<readonly ErrorsOfOneHome[]> {
   const files = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /(^|\/)errors\.ts$/.test(file))
+    .filter((file) => file.endsWith('.ts') && file !== 'flows/errors.ts')
+    .filter((file) => TABLE.test(readFileSync(`${root}/src/${file}`, 'utf8')))
     .sort()
-  return await Promise.all(files.map(async (file) => ({ home: dirname(file), codes: await codesOf(file) })))
+  const homes = new Map<string, Record<string, string>>()
+  for (const file of files) {
+    const home = dirname(file)
+    homes.set(home, { ...homes.get(home), ...(await codesOf(file)) })
+  }
+  return [...homes].map(([home, codes]) => ({ home, codes }))
 }
 
 async function codesOf(file: string): Promise<Record<string, string>> {
   const url = pathToFileURL(`${root}/src/${file}`).href
   const module = (await import(/* @vite-ignore */ url)) as Record<string, unknown>
-  const isTable = (name: string): boolean =>
-    file === 'flows/errors.ts' ? name === 'FLOW_ERRORS' : name.endsWith('_ERRORS')
-  const tables = Object.entries(module).filter(([name]) => isTable(name))
+  const tables = Object.entries(module).filter(([name]) => name.endsWith('_ERRORS'))
   return Object.assign({}, ...tables.map(([, table]) => table)) as Record<string, string>
 }
 

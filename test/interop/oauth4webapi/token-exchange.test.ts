@@ -30,11 +30,10 @@ describe('oauth4webapi, unmodified, against a whole server', () => {
     await house.stop()
   })
 
-  // Two typings of one standard: undici's fetch and the global one differ in name only.
   const local = async (input: string, init: object): Promise<Response> => {
     const url = input.replace(ISSUER.origin, `https://127.0.0.1:${String(house.port)}`)
     const request = { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]
-    return (await undiciFetch(url, request)) as unknown as Response
+    return await undiciFetch(url, request)
   }
 
   const options = { [oauth.customFetch]: local }
