@@ -5,6 +5,7 @@ export interface HttpRequest {
   readonly headers: { readonly authorization?: string | undefined }
   /** Every value of every header: node:http itself keeps only the first of several. */
   readonly headersDistinct?: { readonly authorization?: readonly string[] | undefined }
+  readonly url?: string | undefined
   /** Node's TLSSocket; one that is none carries no certificate. */
   readonly socket: object
 }

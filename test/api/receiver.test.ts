@@ -36,7 +36,7 @@ afterEach(async () => {
 
 const invoice: Requirement = {
   actions: ['invoices:read'],
-  identifiers: (request) => [(request as unknown as { url: string }).url.slice(1)],
+  identifiers: (request) => [(request.url ?? '').slice(1)],
 }
 
 async function serve(receiver: Receiver, requirement: Requirement = invoice): Promise<void> {

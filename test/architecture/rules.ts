@@ -229,7 +229,7 @@ const hygiene: readonly Rule[] = [
   }),
   forbid('crypto-has-homes', 'Primitives are used in kernel, codecs, authority, adapters, client and receiver.', {
     from: { path: inside('flows', 'cli', 'api', ...ROOMS.filter((room) => room !== 'authority')) },
-    to: { dependencyTypes: ['core'], path: '^(node:)?crypto$' },
+    to: { dependencyTypes: ['core'], dependencyTypesNot: TYPE_ONLY, path: '^(node:)?crypto$' },
   }),
   forbid('src-stands-alone', 'src imports nothing of test or scripts: production code knows no tests.', {
     from: { path: OURS },
