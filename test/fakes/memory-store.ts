@@ -174,6 +174,18 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     return Promise.resolve(total)
   }
 
+  async sequence(limit: number): Promise<{ readonly leaves: number; readonly events: number }> {
+    const number = (table: 'LogLeaf' | 'Outbox'): number => {
+      const rows = this.#rows(table)
+      const start = rows.filter((row) => row['position'] !== null).length
+      const waiting = rows.slice(start, start + limit)
+      const numbered = waiting.map((row, index) => ({ ...row, position: start + index }))
+      this.#tables.set(table, [...rows.slice(0, start), ...numbered, ...rows.slice(start + waiting.length)])
+      return waiting.length
+    }
+    return Promise.resolve({ leaves: number('LogLeaf'), events: number('Outbox') })
+  }
+
   async close(): Promise<void> {
     return Promise.resolve()
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { after, SECOND } from '#kernel/instant.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
-import { T0 } from './samples.ts'
+import { commitOf, T0 } from './samples.ts'
 import type { Database, Kind, Subject } from './subjects.ts'
 
 /** Counters, leases, clock marks. */
@@ -73,6 +73,31 @@ export function duties(kind: Kind): void {
     expect(await store.read('one')).toBe(after(T0, 5))
     await store.write('one', T0)
     expect(await store.read('one')).toBe(T0)
+  })
+
+  it('positions have no gaps, never change, and reach every leaf and event', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const events = [{ type: 'a', data: {} }]
+    const write = async (count: number) => {
+      const commits = Array.from({ length: count }, (_, index) =>
+        (index % 2 ? second : store).commit(commitOf([], { events })),
+      )
+      await Promise.all(commits)
+    }
+    const positions = async (table: 'LogLeaf' | 'Outbox') => {
+      const rows = await store.list(table, { where: { position: { gte: 0 } }, orderBy: 'position', limit: 1000 })
+      return rows.map(({ position }) => position)
+    }
+    await write(10)
+    expect(await store.sequence(4)).toEqual({ leaves: 4, events: 4 })
+    const first = await store.list('LogLeaf', { where: { position: { lt: 4 } }, limit: 10 })
+    await write(5)
+    expect(await store.sequence(100)).toEqual({ leaves: 11, events: 11 })
+    expect(await store.sequence(100)).toEqual({ leaves: 0, events: 0 })
+    const expected = Array.from({ length: 15 }, (_, index) => index)
+    expect(await positions('LogLeaf')).toEqual(expected)
+    expect(await positions('Outbox')).toEqual(expected)
+    expect(await store.list('LogLeaf', { where: { position: { lt: 4 } }, limit: 10 })).toEqual(first)
   })
 
   it('the clock of the database is its own or none', async () => {

@@ -15,7 +15,8 @@ import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row } from '../rows.ts'
 import { findSql, listSql, operandsOf } from '../statements.ts'
-import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { PERISHABLE, purgeInChunks, type Sequenced, type Store } from '../store.ts'
+import { sequenceEvents, sequenceLeaves } from '../sequence.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
@@ -109,6 +110,12 @@ export class PostgresqlStore implements Store {
       total += await purgeInChunks(async () => (await this.#result(PURGE[table], [before])).rowCount ?? 0)
     }
     return total
+  }
+
+  async sequence(limit: number): Promise<Sequenced> {
+    const leaves = await this.#result(sequenceLeaves('$1'), [limit])
+    const events = await this.#result(sequenceEvents('$1'), [limit])
+    return { leaves: leaves.rowCount ?? 0, events: events.rowCount ?? 0 }
   }
 
   async ping(): Promise<void> {

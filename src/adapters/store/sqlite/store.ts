@@ -12,7 +12,8 @@ import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row, type Stored } from '../rows.ts'
-import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { PERISHABLE, purgeInChunks, type Sequenced, type Store } from '../store.ts'
+import { sequenceEvents, sequenceLeaves } from '../sequence.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
 import { SqliteJournal } from './journal.ts'
@@ -108,6 +109,11 @@ export class SqliteStore implements Store {
     let total = 0
     for (const table of PERISHABLE) total += await purgeInChunks(() => this.#run(PURGE[table], before))
     return total
+  }
+
+  async sequence(limit: number): Promise<Sequenced> {
+    const leaves = this.#run(sequenceLeaves('?'), limit)
+    return Promise.resolve({ leaves, events: this.#run(sequenceEvents('?'), limit) })
   }
 
   async ping(): Promise<void> {
