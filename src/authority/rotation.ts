@@ -51,7 +51,10 @@ function isHalfMadeSince(now: Instant): (record: AuthorityRecord) => boolean {
   return (record) => isHalfMade(record) && now <= record.createdAt + PREPARATION
 }
 
-/** The newest that is ready and outlives the active one; the furthest along is preferred. */
+/**
+ * One that is ready, outlives the active one and never was active: what an operator took back is not for a machine to
+ * bring in again. The furthest along is preferred.
+ */
 function successorOf(
   active: AuthorityRecord | undefined,
   records: readonly AuthorityRecord[],
@@ -59,6 +62,7 @@ function successorOf(
   const ready = records.filter(
     (record) =>
       (record.state === 'published' || (record.state === 'prepared' && !isHalfMade(record))) &&
+      record.activatedAt === null &&
       (active === undefined || record.notAfter > active.notAfter),
   )
   return ready.find(({ state }) => state === 'published') ?? ready[0]
@@ -73,7 +77,9 @@ function mayTakeOver(next: AuthorityRecord, active: AuthorityRecord | undefined,
 function endings(records: readonly AuthorityRecord[], { now, longestLeaf }: RotationFacts): readonly RotationStep[] {
   const since = records.find(({ state }) => state === 'active')?.activatedAt ?? null
   if (since === null || now < retireAt(since, longestLeaf)) return []
-  const over = records.filter(({ state }) => state === 'retiring')
+  const over = records.filter(
+    ({ state, activatedAt }) => state === 'retiring' || (state === 'published' && activatedAt !== null),
+  )
   return over.map((authority) => ({ step: 'retire', authority }))
 }
 

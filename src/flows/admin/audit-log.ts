@@ -1,7 +1,7 @@
 import { record, type LogLeafRecord } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
-import { decide } from '../denials.ts'
 import { checkLimit, decodeCursor, encodeCursor, pageError, type Page, type PageRequest } from '../pages.ts'
+import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
 
 const POSITION = /^(?:0|[1-9][0-9]{0,15})$/
@@ -11,13 +11,17 @@ const POSITION = /^(?:0|[1-9][0-9]{0,15})$/
  * read is written into it, before anything is answered.
  * @throws ROLE_REQUIRED, CURSOR_INVALID, LIMIT_INVALID
  */
-export async function listLeaves(ports: AdminPorts, caller: Caller, page: PageRequest): Promise<Page<LogLeafRecord>> {
+export function listLeaves(ports: AdminPorts, caller: Caller, page: PageRequest): Promise<Page<LogLeafRecord>> {
   const what = { type: 'audit.read', actor: caller.name, object: 'log' }
-  const after = await decide(ports.journal, what, () => {
+  return recordingDenials(ports, what, (watched) => {
     caller.requireRole('auditor')
-    checkLimit(page.limit)
-    return page.after === undefined ? -1 : parsePosition(page.after)
+    return readLeaves(watched, what, page)
   })
+}
+
+async function readLeaves(ports: AdminPorts, what: Attempt, page: PageRequest): Promise<Page<LogLeafRecord>> {
+  checkLimit(page.limit)
+  const after = page.after === undefined ? -1 : parsePosition(page.after)
   await record(ports.journal, {
     lock: 'none',
     guards: [],
