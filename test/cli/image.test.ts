@@ -129,6 +129,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('hands secrets over as files, never in the environment', () => {
+    expect.assertions(4)
     for (const service of Object.values(services)) {
       expect(service.secrets).toHaveLength(1)
       const names = Object.keys(service.environment ?? {})
