@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { certificatesOf } from '#client/index.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
-import { ADMIN_SOCKET, type Config, type ConfigFile, type Overrides, type RootFiles } from '#server/index.ts'
+import type { Config, ConfigFile, Overrides, RootFiles } from '#server/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -11,7 +11,7 @@ import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
 
 /** Only these commands pay for loading the server. */
-const server = (): Promise<typeof import('#server/index.ts')> => import('#server/index.ts')
+const server = async () => await import('#server/index.ts')
 
 export function serverCommands(program: Command): void {
   const group = program.command('server').description('set up and run the server')
@@ -59,7 +59,7 @@ function initCommand(group: Command): void {
 }
 
 async function initialize(context: Context, options: Options): Promise<void> {
-  const { initServer, makeConfig } = await server()
+  const { ADMIN_SOCKET, initServer, makeConfig } = await server()
   const data = resolve(context.data)
   const values = valuesOf(options)
   if (options['dryRun'] === true) {
