@@ -24,21 +24,26 @@ const base = {
   status: 200,
 } as const
 
+/** What a parameter says, null where it was left out. */
+function given<Value>(value: Value | undefined): Value | null {
+  return value ?? null
+}
+
 function exchangeRequest(form: TokenRequest): ExchangeRequest {
   const details = form.authorization_details
   return {
     grantType: form.grant_type,
-    clientId: form.client_id ?? null,
-    subjectToken: form.subject_token ?? null,
-    subjectTokenType: form.subject_token_type ?? null,
-    actorToken: form.actor_token ?? null,
-    actorTokenType: form.actor_token_type ?? null,
-    requestedTokenType: form.requested_token_type ?? null,
+    clientId: given(form.client_id),
+    subjectToken: given(form.subject_token),
+    subjectTokenType: given(form.subject_token_type),
+    actorToken: given(form.actor_token),
+    actorTokenType: given(form.actor_token_type),
+    requestedTokenType: given(form.requested_token_type),
     resources: form.resource ?? [],
     audiences: form.audience ?? [],
-    scope: form.scope ?? null,
+    scope: given(form.scope),
     authorizationDetails: details === undefined ? null : parseAuthorizationDetails(details),
-    taskId: form.task_id ?? null,
+    taskId: given(form.task_id),
   }
 }
 
