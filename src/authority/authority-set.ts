@@ -88,10 +88,12 @@ export class AuthoritySet {
     return anchor
   }
 
-  /**
-   * The SPIFFE bundle. Its sequence is the sum of the versions of all authorities: every change of any of them raises
-   * it, whoever made it, and every replica counts the same (B-2).
-   */
+  /** Rises with every change of any authority. */
+  get sequence(): bigint {
+    return sequenceOf(this.records)
+  }
+
+  /** The SPIFFE bundle, with the set's sequence (B-2). */
   bundle(): Bundle {
     return this.#bundle
   }
@@ -135,10 +137,18 @@ export class AuthoritySet {
     return new Bundle({
       trustDomain: this.trustDomain,
       entries: [...x509, ...tokens],
-      sequence: this.records.reduce((sum, { version }) => sum + BigInt(version), 0n),
+      sequence: this.sequence,
       refreshHint: REFRESH_HINT_SECONDS,
     })
   }
+}
+
+/**
+ * The sum of the versions of all authorities, past ones included: every change of any of them raises it, whoever made
+ * it, and every replica counts the same.
+ */
+export function sequenceOf(records: readonly AuthorityRecord[]): bigint {
+  return records.reduce((sum, { version }) => sum + BigInt(version), 0n)
 }
 
 /** Where a story finds the authorities as they are now. */

@@ -1,7 +1,7 @@
 import { dueSteps, type RotationStep } from '#authority/index.ts'
 import { PROFILES } from '#issuance/index.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
-import { listAuthorities, loadAuthorities } from './load-authorities.ts'
+import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
 import { prepareAuthority } from './prepare-authority.ts'
 import { transitionAuthority } from './transition-authority.ts'
 
@@ -26,7 +26,7 @@ export async function rotateAuthorities(ports: AuthorityPorts, actor = 'system')
     count += steps.length
   }
   // 3. Another replica may have taken some: go by the store.
-  ports.authorities.replace(await loadAuthorities(ports))
+  await refreshAuthorities(ports)
   return count
 }
 

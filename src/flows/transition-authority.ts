@@ -13,7 +13,7 @@ import { equal } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { issueCanary } from './issue-canary.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
-import { listAuthorities, loadAuthorities } from './load-authorities.ts'
+import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
 import type { Change, Commit, Guard, OutboxEvent } from './ports.ts'
 
 /** What an operator or the rotation may ask for; each is one commit, and can be repeated after a crash. */
@@ -58,7 +58,7 @@ export async function transitionAuthority(ports: AuthorityPorts, order: Transiti
   // 4. Commit, if all of them still are as they were read.
   await record(ports.journal, commitOf(order, subject, transitions))
   // 5. Sign and trust accordingly from now on; other replicas hear of it.
-  ports.authorities.replace(await loadAuthorities(ports))
+  await refreshAuthorities(ports)
   return transitions.filter(({ id }) => id === subject.id).reduce(applied, subject)
 }
 

@@ -107,6 +107,7 @@ function expectationOf(plan: CertificatePlan, issuer: IssuerFacts, shard: number
     reservedNames: kind === 'server' ? [] : issuance.serverNames,
     publicKey: plan.publicKey.spki,
     attestation: plan.attestation ?? null,
+    attestationOid: issuance.attestationOid,
     status: profile.authority ? null : statusUris(issuance, plan.signer.authorityId, shard),
     permittedUriHost: profile.name === 'authority' && issuance.nameConstraints ? issuance.trustDomain.name : null,
   }

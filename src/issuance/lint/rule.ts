@@ -41,6 +41,7 @@ export interface Expected {
   /** DER SubjectPublicKeyInfo. */
   readonly publicKey: Bytes
   readonly attestation: AttestationFacts | null
+  readonly attestationOid: string
   /** Null as long as the endpoints do not exist. */
   readonly status: StatusUris | null
   readonly permittedUriHost: string | null

@@ -1,6 +1,6 @@
 import type { Metrics } from '#adapters/metrics/index.ts'
 import type { AnonymousDenials } from '#audit/index.ts'
-import { loadAuthorities } from '#flows/load-authorities.ts'
+import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { after, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
@@ -35,7 +35,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
 /** One replica takes the steps that are due; every other one learns of them from the store. */
 async function keepAuthorities(ports: ServerPorts): Promise<void> {
   if (await leads(ports, 'rotate-authorities', 20 * SECOND)) await rotateAuthorities(ports)
-  else ports.authorities.replace(await loadAuthorities(ports))
+  else await refreshAuthorities(ports)
 }
 
 async function reconcile(ports: ServerPorts): Promise<void> {
