@@ -23,6 +23,7 @@ export interface Charges {
 export function dutiesOf(charges: Charges): readonly Duty[] {
   const { ports, denials } = charges
   return [
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(ports) },
@@ -36,6 +37,14 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
 async function keepAuthorities(ports: ServerPorts): Promise<void> {
   if (await leads(ports, 'rotate-authorities', 20 * SECOND)) await rotateAuthorities(ports)
   else await refreshAuthorities(ports)
+}
+
+/** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
+async function sequence(ports: ServerPorts): Promise<void> {
+  if (!(await leads(ports, 'sequence', 10 * SECOND))) return
+  for (const table of ['LogLeaf', 'Outbox'] as const) {
+    while ((await ports.store.sequence(table)) > 0);
+  }
 }
 
 async function reconcile(ports: ServerPorts): Promise<void> {
