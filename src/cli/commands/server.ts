@@ -10,9 +10,6 @@ import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
 
-/** Only these commands pay for loading the server. */
-const server = (): Promise<typeof import('#server/index.ts')> => import('#server/index.ts')
-
 export function serverCommands(program: Command): void {
   const group = program.command('server').description('set up and run the server')
   initCommand(group)
@@ -59,7 +56,7 @@ function initCommand(group: Command): void {
 }
 
 async function initialize(context: Context, options: Options): Promise<void> {
-  const { initServer, makeConfig } = await server()
+  const { initServer, makeConfig } = await import('#server/index.ts')
   const data = resolve(context.data)
   const values = valuesOf(options)
   if (options['dryRun'] === true) {
@@ -160,7 +157,7 @@ function flagsOf(options: Options): Overrides {
 function runCommand(group: Command): void {
   const run = listenOptions(group.command('run').description('run the server until it is told to stop'))
   action(example(run, 'writ server run', 'WRIT_LOG_LEVEL=debug writ server run'), async (context, options) => {
-    const { loadConfig, runServer } = await server()
+    const { loadConfig, runServer } = await import('#server/index.ts')
     const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
     await runServer(config, ({ addresses }) => {
       const facts = { ...addresses }
@@ -180,7 +177,7 @@ function checkCommand(group: Command): void {
     group.command('check-config').description('read the configuration and say what it comes to'),
   )
   action(example(check, 'writ server check-config'), async (context, options) => {
-    const { loadConfig } = await server()
+    const { loadConfig } = await import('#server/index.ts')
     const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
     report(context.terminal, { said: 'the configuration is good', facts: { ...shown(config), ...rest(config) } })
   })
@@ -205,7 +202,7 @@ function clockCommand(group: Command): void {
     )
     .option('--dry-run', 'show the time that would be accepted')
   action(example(accept, 'writ server clock accept'), async (context, options) => {
-    const { acceptServerClock, loadConfig } = await server()
+    const { acceptServerClock, loadConfig } = await import('#server/index.ts')
     const config = loadConfig({ data: context.data, environment: process.env })
     if (options['dryRun'] === true) {
       report(context.terminal, { said: 'nothing was changed', facts: { would_accept: toRfc3339(context.clock.now()) } })

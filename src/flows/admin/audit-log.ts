@@ -4,9 +4,9 @@ import { checkLimit, decodeCursor, encodeCursor, pageError, type Page, type Page
 import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
 
-/** Oldest first, or newest first. */
+/** Oldest first unless given. */
 export interface LeafPageRequest extends PageRequest {
-  readonly direction: 'ascending' | 'descending'
+  readonly direction?: 'ascending' | 'descending' | undefined
 }
 
 const POSITION = /^(?:0|[1-9][0-9]{0,15})$/
@@ -25,19 +25,19 @@ export function listLeaves(ports: AdminPorts, caller: Caller, page: LeafPageRequ
 }
 
 async function readLeaves(ports: AdminPorts, what: Attempt, page: LeafPageRequest): Promise<Page<LogLeafRecord>> {
-  checkLimit(page.limit)
+  const { direction = 'ascending', limit } = page
+  checkLimit(limit)
   const after = page.after === undefined ? null : parsePosition(page.after)
   await record(ports.journal, {
     lock: 'none',
     guards: [],
     changes: [],
-    leaf: adminLeaf(what, { after: String(after ?? 'start'), limit: String(page.limit), direction: page.direction }),
+    leaf: adminLeaf(what, { after: String(after ?? 'start'), limit: String(limit), direction }),
     events: [],
   })
-  const { direction, limit } = page
   const position = direction === 'ascending' ? { gt: after ?? -1 } : { lt: after ?? Number.MAX_SAFE_INTEGER }
   const items = await ports.reader.list('LogLeaf', { where: { position }, orderBy: 'position', direction, limit })
-  const last = items.length === page.limit ? items.at(-1)?.position : undefined
+  const last = items.length === limit ? items.at(-1)?.position : undefined
   return { items, next: last == null ? null : encodeCursor(String(last)) }
 }
 
