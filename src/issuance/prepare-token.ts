@@ -5,10 +5,12 @@ import type { JsonObject } from '#kernel/json.ts'
 import type { Grant } from '#policy/index.ts'
 import {
   finishCompact,
+  introspectionClaims,
   jwtSvidClaims,
   PreparedHeader,
   taskTokenToJson,
   TOKEN_KINDS,
+  type IntrospectionFields,
   type JwtSvidFields,
   type TaskTokenClaims,
 } from '#jwt/index.ts'
@@ -16,7 +18,7 @@ import { issuanceError } from './errors.ts'
 import { requestGranted } from './granted.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 
-type IssuedTokenKind = 'task-token' | 'jwt-svid'
+type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'introspection'
 
 /** A token that is ready to be recorded and then signed; signing gives its compact text. */
 export type PreparedToken = Prepared<string>
@@ -53,6 +55,18 @@ export function prepareJwtSvid(grant: Grant, signer: ActiveSigner, fields: JwtSv
     id: fields.id,
     expiresAt: fields.expiresAt,
   })
+}
+
+/**
+ * An answer about a token. It grants nothing, so that there is no Grant; it is signed with a key that signs no token.
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareIntrospection(
+  signer: ActiveSigner,
+  fields: IntrospectionFields & { readonly id: string },
+): PreparedToken {
+  const claims = introspectionClaims(fields)
+  return prepareToken('introspection', signer, { claims, id: fields.id, expiresAt: fields.issuedAt })
 }
 
 function endsBy(expiresAt: Instant, latest: unknown): boolean {

@@ -58,6 +58,7 @@ export interface TaskFlows {
 export interface OauthFlows {
   readonly exchangeToken: Story<ExchangeRequest, ExchangeAnswer>
   readonly introspectToken: Story<{ readonly token: string }, Introspection>
+  readonly introspectTokenAsJwt: Story<{ readonly token: string }, string>
   readonly revokeToken: Story<{ readonly token: string }, void>
 }
 
