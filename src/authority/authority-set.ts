@@ -10,7 +10,7 @@ import { isTrusted } from './states.ts'
 import { REFRESH_HINT_SECONDS } from './thresholds.ts'
 
 /** The kinds whose keys are published as a JWKS of their own. */
-export type JwksKind = 'access-token' | 'jwt-svid'
+export type JwksKind = 'access-token' | 'jwt-svid' | 'status'
 
 /** Self-rooted: the issuing authorities are the anchors. Rooted: their root is. */
 export type AuthorityMode = 'self-rooted' | 'rooted'
@@ -112,6 +112,11 @@ export class AuthoritySet {
 
   jwks(kind: JwksKind): JwkSet {
     return encodeJwks(this.keySet(kind).keys())
+  }
+
+  /** What `/oauth2/jwks` publishes: the keys of every kind of token of that issuer, each kind with keys of its own. */
+  oauthJwks(): JwkSet {
+    return encodeJwks([...this.keySet('access-token').keys(), ...this.keySet('status').keys()])
   }
 
   /** Whether the key is that of any authority, past ones included: nobody else may have it. */

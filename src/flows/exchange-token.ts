@@ -1,6 +1,6 @@
 import type { AgentIdentity, Caller } from '#authentication/index.ts'
 import { newId } from '#kernel/ids.ts'
-import { SECOND, type Instant } from '#kernel/instant.ts'
+import { after, MINUTE, SECOND, type Instant } from '#kernel/instant.ts'
 import { prepareTaskToken } from '#issuance/index.ts'
 import { permitToken, type Grant } from '#policy/index.ts'
 import { faultOf } from '#revocation/index.ts'
@@ -164,10 +164,13 @@ async function countDerivation(ports: ExchangePorts, mandate: Mandate): Promise<
   if (used >= mandate.maxDerivations) throw tasksError('DERIVATIONS_EXHAUSTED')
 }
 
-/** The JWT-SVID is used once: its `jti` is taken in the commit that issues the token. */
+/**
+ * The JWT-SVID is used once: its `jti` is taken in the commit that issues the token, and kept a while longer than the
+ * JWT-SVID lives, since a replica whose clock is behind takes it for as long.
+ */
 function replayChange({ start: proof }: Decided): readonly Change[] {
   if (proof === null) return []
-  const row = { key: `jwt-svid:${proof.jti}`, expiresAt: proof.expiresAt }
+  const row = { key: `jwt-svid:${proof.jti}`, expiresAt: after(proof.expiresAt, MINUTE) }
   return [{ op: 'insert', table: 'Replay', row, refuse: () => oauthError('SUBJECT_TOKEN_REPLAYED') }]
 }
 

@@ -4,6 +4,7 @@ import type { PrincipalRecord } from '#authentication/index.ts'
 import type { AuthoritySet } from '#authority/index.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { initializeAuthorities, type InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { encodeBundle } from '#spiffe/index.ts'
 import { openPorts, type ServerPorts } from './compose/ports.ts'
@@ -20,6 +21,16 @@ export interface InitOptions {
   readonly values: ConfigFile
   /** The OS user who becomes the first admin. */
   readonly admin: { readonly uid: number; readonly name: string }
+  /** In rooted mode: the root to issue under; one is generated when absent. */
+  readonly root?: RootFiles
+}
+
+/** A root of the operator's own. */
+export interface RootFiles {
+  /** DER. */
+  readonly certificate: Bytes
+  /** Absolute path of its PKCS #8 PEM, which stays where it is. */
+  readonly key: string
 }
 
 export interface Initialized {
@@ -44,7 +55,7 @@ export async function initServer(options: InitOptions): Promise<Initialized> {
   // 2. The store, and in it authorities and the first admin.
   const ports = await openPorts(config, 'create')
   try {
-    const authorities = await makeAuthorities(config, ports, `local:${String(admin.uid)}`)
+    const authorities = await makeAuthorities(optionsOf(config, options.root), ports, `local:${String(admin.uid)}`)
     const principal = await makeAdmin(ports, admin)
     // 3. The configuration makes it a server.
     writeConfig(data, values)
@@ -54,8 +65,20 @@ export async function initServer(options: InitOptions): Promise<Initialized> {
   }
 }
 
-async function makeAuthorities({ mode }: Config, ports: ServerPorts, actor: string): Promise<AuthoritySet> {
-  const options: InitializeAuthoritiesOptions = mode === 'rooted' ? { mode, root: 'generate' } : { mode }
+/** @throws CONFIG_VALUE_INVALID for a root in a mode that has none */
+function optionsOf({ mode }: Config, root: RootFiles | undefined): InitializeAuthoritiesOptions {
+  if (mode === 'self-rooted' && root === undefined) return { mode }
+  if (mode === 'self-rooted')
+    throw serverError('CONFIG_VALUE_INVALID', { details: { key: 'mode', problem: 'a root needs mode rooted' } })
+  if (root === undefined) return { mode, root: 'generate' }
+  return { mode, root: { certificate: root.certificate, keyReference: `file:${root.key}` } }
+}
+
+async function makeAuthorities(
+  options: InitializeAuthoritiesOptions,
+  ports: ServerPorts,
+  actor: string,
+): Promise<AuthoritySet> {
   const made = await initializeAuthorities(ports, { actor, options })
   return made.current()
 }

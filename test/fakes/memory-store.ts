@@ -23,6 +23,7 @@ import { storeError } from '../../src/adapters/store/errors.ts'
 import { planOf } from '../../src/adapters/store/plan.ts'
 import { planList } from '../../src/adapters/store/query.ts'
 import { Refused } from '../../src/adapters/store/refusal.ts'
+import { SEQUENCED_AT_ONCE } from '../../src/adapters/store/store.ts'
 import { FakeClock } from './clock.ts'
 import { FakeRandom } from './random.ts'
 
@@ -162,6 +163,22 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     return Promise.resolve(this.databaseClock)
   }
 
+  async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    const rows = this.#rows(table)
+    const key = (row: Row): string | number => (table === 'LogLeaf' ? (row['seq'] as number) : (row['id'] as string))
+    const pending = rows
+      .filter(({ position }) => position === null)
+      .sort((left, right) => compare(key(left), key(right)))
+    const first = rows.length - pending.length
+    const next = pending.slice(0, SEQUENCED_AT_ONCE)
+    const positions = new Map(next.map((row, index) => [row, first + index]))
+    this.#tables.set(
+      table,
+      rows.map((row) => ({ ...row, position: positions.get(row) ?? (row['position'] as number | null) })),
+    )
+    return Promise.resolve(next.length)
+  }
+
   async purge(before: Instant): Promise<number> {
     const expired = (row: Row): boolean => (row['expiresAt'] as number) < before
     const tables = ['Replay', 'EnrollSession'] as const
@@ -172,18 +189,6 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
         this.#rows(table).filter((row) => !expired(row)),
       )
     return Promise.resolve(total)
-  }
-
-  async sequence(limit: number): Promise<{ readonly leaves: number; readonly events: number }> {
-    const number = (table: 'LogLeaf' | 'Outbox'): number => {
-      const rows = this.#rows(table)
-      const start = rows.filter((row) => row['position'] !== null).length
-      const waiting = rows.slice(start, start + limit)
-      const numbered = waiting.map((row, index) => ({ ...row, position: start + index }))
-      this.#tables.set(table, [...rows.slice(0, start), ...numbered, ...rows.slice(start + waiting.length)])
-      return waiting.length
-    }
-    return Promise.resolve({ leaves: number('LogLeaf'), events: number('Outbox') })
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const set = domain.authorities.current()
     expect(set.mode).toBe('self-rooted')
-    for (const kind of ['x509', 'jwt-svid', 'access-token'] as const) expect(states(domain, kind)).toEqual(['active'])
+    for (const kind of ['x509', 'jwt-svid', 'access-token', 'status'] as const) expect(states(domain, kind)).toEqual(['active'])
     const [anchor] = set.anchors()
     expect(anchor && authorityFindings(anchor)).toEqual([])
     expect(set.intermediates()).toEqual([])
@@ -31,11 +31,14 @@ describe('the first authorities, self-rooted', () => {
       'certificate.issued',
       'authority.prepared',
       'authority.prepared',
+      'authority.prepared',
+      'authority.publish',
       'authority.publish',
       'authority.publish',
       'authority.publish',
       'certificate.intent',
       'certificate.issued',
+      'authority.activate',
       'authority.activate',
       'authority.activate',
       'authority.activate',
@@ -46,7 +49,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const order = { actor: 'local:0', options: { mode: 'self-rooted' } } as const
     await initializeAuthorities(domain.ports, order)
-    expect(domain.store.all('Authority')).toHaveLength(3)
+    expect(domain.store.all('Authority')).toHaveLength(4)
     const rooted = { actor: 'local:0', options: { mode: 'rooted', root: 'generate' } } as const
     await expect(initializeAuthorities(domain.ports, rooted)).rejects.toMatchObject({ code: 'AUTHORITY_MODE' })
   })

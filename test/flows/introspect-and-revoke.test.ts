@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { completeTask } from '#flows/complete-task.ts'
-import { introspectToken } from '#flows/introspect-token.ts'
+import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
+import { toNumericDate } from '#kernel/instant.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
+import { KeySet, parseCompact, VerifiedToken } from '#jwt/index.ts'
 import type { CutoffKind } from '#revocation/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { newTestKey } from '../support/keys.ts'
@@ -82,6 +84,32 @@ describe('introspection', () => {
       await house.svid(bot),
     ]
     for (const token of invalid) expect(await house.introspect(billing, token)).toEqual({ active: false })
+  })
+
+  it('IN-2 signs the same answer for the caller alone, with a key that signs no token, and records it', async () => {
+    const ask = (token: string) => introspectTokenAsJwt(house.ports, house.caller(billing), { token })
+    const keys = new KeySet([house.keys.status.verificationKey])
+    for (const token of [child, 'unknown']) {
+      const signed = await ask(token)
+      const { claims } = VerifiedToken.verify(parseCompact(signed, 'introspection'), keys)
+      expect(claims).toEqual({
+        iss: 'https://id.example.org',
+        aud: billing.spiffeId,
+        iat: toNumericDate(house.clock.now()),
+        token_introspection: await house.introspect(billing, token),
+      })
+      expect(await house.introspect(billing, signed)).toEqual({ active: false })
+      expect(await codeOfAsync(() => house.narrow(bot, signed))).toMatch(/^SUBJECT_TOKEN_/)
+    }
+    expect(house.leaves().filter((leaf) => leaf === 'introspection.signed permit')).toHaveLength(2)
+    const kids = house.ports.authorities
+      .current()
+      .oauthJwks()
+      .keys.map(({ kid }) => kid)
+    expect(kids).toEqual([house.keys['access-token'].kid, house.keys.status.kid])
+    expect(await codeOfAsync(() => introspectTokenAsJwt(house.ports, house.anonymous(), { token: child }))).toBe(
+      'AUTHENTICATION_REQUIRED',
+    )
   })
 
   it('IN-3 is active no longer than the token', async () => {

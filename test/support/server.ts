@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,7 @@ export interface Ask {
   readonly json?: unknown
   readonly form?: Readonly<Record<string, string>>
   readonly as?: ClientIdentity
+  readonly accept?: string
 }
 
 export const BILLING = 'https://billing.example.org'
@@ -144,11 +145,12 @@ async function exchange(ask: Ask, options: RequestOptions): Promise<Reply> {
     ask.json !== undefined ? JSON.stringify(ask.json) : ((ask.form && new URLSearchParams(ask.form).toString()) ?? '')
   const type = ask.json !== undefined ? 'application/json' : 'application/x-www-form-urlencoded'
   const method = ask.method ?? (body === '' ? 'GET' : 'POST')
-  const headers = body === '' ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  const content = body === '' ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  const headers = { ...content, ...(ask.accept === undefined ? {} : { accept: ask.accept }) }
   const send = 'socketPath' in options ? httpRequest : httpsRequest
   const request = send({ ...options, method, headers })
   request.end(body)
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage]
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
   const text = Buffer.concat(chunks).toString('utf8')

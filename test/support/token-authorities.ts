@@ -4,11 +4,11 @@ import type { TrustDomain } from '#spiffe/index.ts'
 import { newTestKey, type TestKey } from './keys.ts'
 
 /** Made once: what a key is has no influence on the tests that use them. */
-export const TOKEN_KEYS = { 'access-token': newTestKey(), 'jwt-svid': newTestKey() }
+export const TOKEN_KEYS = { 'access-token': newTestKey(), 'jwt-svid': newTestKey(), status: newTestKey() }
 
-/** The two authorities that sign what an exchange takes and gives, both active. */
+/** The authorities that sign what an exchange takes and gives, and answers about it, all active. */
 export function tokenAuthorities(trustDomain: TrustDomain, now: Instant): AuthoritySet {
-  const kinds = ['access-token', 'jwt-svid'] as const
+  const kinds = ['access-token', 'jwt-svid', 'status'] as const
   const signers = new Map(kinds.map((kind) => [`aut_${kind}`, TOKEN_KEYS[kind].signer]))
   const records = kinds.map((kind) => authority(kind, TOKEN_KEYS[kind], now))
   return AuthoritySet.of({ trustDomain, records, signers })

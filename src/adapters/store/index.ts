@@ -1,4 +1,4 @@
 export { STORE_ERRORS } from './errors.ts'
 export { openStore } from './open.ts'
 export type { StoreOptions } from './options.ts'
-export type { Sequenced, Store } from './store.ts'
+export type { Store } from './store.ts'

@@ -23,6 +23,7 @@ export interface Charges {
 export function dutiesOf(charges: Charges): readonly Duty[] {
   const { ports, denials } = charges
   return [
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(ports) },
@@ -34,8 +35,20 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
 
 /** One replica takes the steps that are due; every other one learns of them from the store. */
 async function keepAuthorities(ports: ServerPorts): Promise<void> {
-  if (await leads(ports, 'rotate-authorities', 20 * SECOND)) await rotateAuthorities(ports)
-  else await refreshAuthorities(ports)
+  if (!(await leads(ports, 'rotate-authorities', 20 * SECOND))) {
+    await refreshAuthorities(ports)
+    return
+  }
+  const { failed } = await rotateAuthorities(ports)
+  for (const failure of failed.values()) throw failure
+}
+
+/** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
+async function sequence(ports: ServerPorts): Promise<void> {
+  if (!(await leads(ports, 'sequence', 10 * SECOND))) return
+  for (const table of ['LogLeaf', 'Outbox'] as const) {
+    while ((await ports.store.sequence(table)) > 0);
+  }
 }
 
 async function reconcile(ports: ServerPorts): Promise<void> {

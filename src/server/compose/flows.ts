@@ -13,7 +13,7 @@ import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { enroll } from '#flows/enroll.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
-import { introspectToken } from '#flows/introspect-token.ts'
+import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listTasks } from '#flows/list-tasks.ts'
 import { openTask } from '#flows/open-task.ts'
@@ -55,6 +55,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     resumeTask: bind(resumeTask),
     exchangeToken: bind(exchangeToken),
     introspectToken: bind(introspectToken),
+    introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
     addAgent: bind(addAgent),
     listAgents: bind(listAgents),

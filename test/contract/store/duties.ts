@@ -88,16 +88,23 @@ export function duties(kind: Kind): void {
       const rows = await store.list(table, { where: { position: { gte: 0 } }, orderBy: 'position', limit: 1000 })
       return rows.map(({ position }) => position)
     }
+    const sequence = async () => [await store.sequence('LogLeaf'), await store.sequence('Outbox')]
     await write(10)
-    expect(await store.sequence(4)).toEqual({ leaves: 4, events: 4 })
-    const first = await store.list('LogLeaf', { where: { position: { lt: 4 } }, limit: 10 })
-    await write(5)
-    expect(await store.sequence(100)).toEqual({ leaves: 11, events: 11 })
-    expect(await store.sequence(100)).toEqual({ leaves: 0, events: 0 })
-    const expected = Array.from({ length: 15 }, (_, index) => index)
+    expect(await sequence()).toEqual([10, 10])
+    const first = await store.list('LogLeaf', { where: { position: { lt: 10 } }, limit: 20 })
+    await write(1_005)
+    expect(await sequence()).toEqual([1_000, 1_000])
+    expect(await sequence()).toEqual([5, 5])
+    expect(await sequence()).toEqual([0, 0])
+    const expected = Array.from({ length: 1_000 }, (_, index) => index)
     expect(await positions('LogLeaf')).toEqual(expected)
     expect(await positions('Outbox')).toEqual(expected)
-    expect(await store.list('LogLeaf', { where: { position: { lt: 4 } }, limit: 10 })).toEqual(first)
+    expect(await store.list('LogLeaf', { where: { position: { lt: 10 } }, limit: 20 })).toEqual(first)
+    const leaves = await store.list('LogLeaf', { orderBy: 'position', limit: 1000, after: 14 })
+    for (const replica of ['one', 'two', 'memory']) {
+      const numbers = leaves.filter((one) => one.replica === replica).map(({ seq }) => seq)
+      expect(numbers).toEqual([...numbers].sort((left, right) => left - right))
+    }
   })
 
   it('the clock of the database is its own or none', async () => {

@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { leafMaker } from '#audit/index.ts'
-import type { ClockMarks, Counters, Journal, Leases, Reader } from '#flows/ports.ts'
+import type { ClockMarks, Counters, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { TABLE_NAMES } from '../../../src/adapters/store/columns.ts'
-import { openStore, type Sequenced, type StoreOptions } from '../../../src/adapters/store/index.ts'
+import { openStore, type StoreOptions } from '../../../src/adapters/store/index.ts'
 import { SystemRandom } from '../../../src/adapters/system/index.ts'
 import { FakeClock } from '../../fakes/clock.ts'
 import { MemoryStore } from '../../fakes/memory-store.ts'
 
 /** What the suite asks of every store. */
-export interface Subject extends Reader, Journal, Counters, Leases, ClockMarks {
+export interface Subject extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks {
   purge(before: Instant): Promise<number>
-  sequence(limit: number): Promise<Sequenced>
   close(): Promise<void>
 }
 

@@ -5,7 +5,7 @@ import { AUTHORITY_NOW as NOW, authorityRecord } from '../../support/authorities
 
 /** Only what is due for jwt-svid: the other kinds are looked after by an active one of their own. */
 function due(now: Instant, ...records: readonly AuthorityRecord[]) {
-  const others = (['x509', 'access-token'] as const).map((kind) =>
+  const others = (['x509', 'access-token', 'status'] as const).map((kind) =>
     authorityRecord({
       id: `aut_${kind}`,
       kind,
@@ -36,6 +36,7 @@ describe('what is due in a rotation', () => {
       { step: 'prepare', kind: 'x509' },
       { step: 'prepare', kind: 'jwt-svid' },
       { step: 'prepare', kind: 'access-token' },
+      { step: 'prepare', kind: 'status' },
     ])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'prepared' }))).toEqual(['publish a'])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'published', publishedAt: NOW }))).toEqual(['activate a'])
@@ -75,7 +76,7 @@ describe('what is due in a rotation', () => {
   it('gives up an X.509 authority whose certificate never came, and waits for one that is being made', () => {
     const half = authorityRecord({ id: 'h', kind: 'x509', state: 'prepared', createdAt: NOW })
     const steps = (now: Instant) => dueSteps({ records: [half], now, longestLeaf: DAY }).map(({ step }) => step)
-    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare'])
-    expect(steps(at(5 * MINUTE + 1))).toEqual(['retire', 'prepare', 'prepare', 'prepare'])
+    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare', 'prepare'])
+    expect(steps(at(5 * MINUTE + 1))).toEqual(['retire', 'prepare', 'prepare', 'prepare', 'prepare'])
   })
 })

@@ -15,8 +15,7 @@ import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row } from '../rows.ts'
 import { findSql, listSql, operandsOf } from '../statements.ts'
-import { PERISHABLE, purgeInChunks, type Sequenced, type Store } from '../store.ts'
-import { sequenceEvents, sequenceLeaves } from '../sequence.ts'
+import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
@@ -104,18 +103,16 @@ export class PostgresqlStore implements Store {
     return instant(Number(row?.['now']))
   }
 
+  async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    return (await this.#result(SEQUENCE[table], [])).rowCount ?? 0
+  }
+
   async purge(before: Instant): Promise<number> {
     let total = 0
     for (const table of PERISHABLE) {
       total += await purgeInChunks(async () => (await this.#result(PURGE[table], [before])).rowCount ?? 0)
     }
     return total
-  }
-
-  async sequence(limit: number): Promise<Sequenced> {
-    const leaves = await this.#result(sequenceLeaves('$1'), [limit])
-    const events = await this.#result(sequenceEvents('$1'), [limit])
-    return { leaves: leaves.rowCount ?? 0, events: events.rowCount ?? 0 }
   }
 
   async ping(): Promise<void> {

@@ -12,8 +12,7 @@ import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row, type Stored } from '../rows.ts'
-import { PERISHABLE, purgeInChunks, type Sequenced, type Store } from '../store.ts'
-import { sequenceEvents, sequenceLeaves } from '../sequence.ts'
+import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
 import { SqliteJournal } from './journal.ts'
@@ -105,15 +104,14 @@ export class SqliteStore implements Store {
     return Promise.resolve(null)
   }
 
+  sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    return Promise.resolve(this.#run(SEQUENCE[table]))
+  }
+
   async purge(before: Instant): Promise<number> {
     let total = 0
     for (const table of PERISHABLE) total += await purgeInChunks(() => this.#run(PURGE[table], before))
     return total
-  }
-
-  async sequence(limit: number): Promise<Sequenced> {
-    const leaves = this.#run(sequenceLeaves('?'), limit)
-    return Promise.resolve({ leaves, events: this.#run(sequenceEvents('?'), limit) })
   }
 
   async ping(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { Introspection } from '#flows/introspect-token.ts'
 import {
   introspectionAnswer,
   noQuery,
@@ -61,6 +62,13 @@ function tokenBody(answer: ExchangeAnswer): TokenAnswer {
 }
 
 const NO_CACHE = { pragma: 'no-cache' }
+const INTROSPECTION_JWT = 'application/token-introspection+jwt'
+const AS_JWT = { ...NO_CACHE, 'content-type': INTROSPECTION_JWT }
+
+/** RFC 9701 section 4: a client that takes the signed answer names it; wildcards mean the plain one. */
+function wantsJwt(accept: string): boolean {
+  return accept.split(',').some((range) => range.split(';')[0]?.trim().toLowerCase() === INTROSPECTION_JWT)
+}
 
 export const OAUTH_ROUTES: readonly Route[] = [
   route({
@@ -82,8 +90,11 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: ['agent'],
     schema: { body: tokenReference, query: noQuery, answer: introspectionAnswer },
     hot: true,
-    flow: (flows, { caller, body }) => flows.introspectToken(caller, { token: body.token }),
-    render: (answer) => ({ body: answer, headers: NO_CACHE }),
+    flow: (flows, { caller, body, accept }): Promise<Introspection | string> =>
+      wantsJwt(accept)
+        ? flows.introspectTokenAsJwt(caller, { token: body.token })
+        : flows.introspectToken(caller, { token: body.token }),
+    render: (answer) => ({ body: answer, headers: typeof answer === 'string' ? AS_JWT : NO_CACHE }),
   }),
   route({
     ...base,
