@@ -7,9 +7,14 @@ import { JWT_ERRORS } from '#jwt/index.ts'
 import { KERNEL_ERRORS, type ErrorTable } from '#kernel/errors.ts'
 import { POLICY_ERRORS } from '#policy/index.ts'
 import { REGISTRY_ERRORS } from '#registry/index.ts'
+import { REVOCATION_ERRORS } from '#revocation/index.ts'
 import { SPIFFE_ERRORS } from '#spiffe/index.ts'
+import { TASKS_ERRORS } from '#tasks/index.ts'
 import { WIRE_ERRORS } from '#wire/index.ts'
 import { X509_ERRORS } from '#x509/index.ts'
+import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
+import { OAUTH_ERRORS } from './oauth-errors.ts'
+import { PAGE_ERRORS } from './pages.ts'
 
 /** What the codecs refuse: somebody sent something malformed. */
 export const CODEC_ERRORS = {
@@ -20,7 +25,7 @@ export const CODEC_ERRORS = {
   ...WIRE_ERRORS,
 } as const satisfies ErrorTable
 
-/** What the rooms and the stories refuse. */
+/** What the rooms refuse. */
 export const ROOM_ERRORS = {
   ...AUTHENTICATION_ERRORS,
   ...ATTESTATION_ERRORS,
@@ -29,10 +34,19 @@ export const ROOM_ERRORS = {
   ...AUTHORITY_ERRORS,
   ...AUDIT_ERRORS,
   ...ISSUANCE_ERRORS,
+  ...REVOCATION_ERRORS,
+  ...TASKS_ERRORS,
+} as const satisfies ErrorTable
+
+/** What is refused where rooms are joined. */
+export const FLOW_ERRORS = {
+  ...JWT_SVID_ERRORS,
+  ...OAUTH_ERRORS,
+  ...PAGE_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */
-export const ERRORS = { ...CODEC_ERRORS, ...ROOM_ERRORS } as const satisfies ErrorTable
+export const ERRORS = { ...CODEC_ERRORS, ...ROOM_ERRORS, ...FLOW_ERRORS } as const satisfies ErrorTable
 
 export type CodecErrorCode = keyof typeof CODEC_ERRORS
 export type ErrorCode = keyof typeof ERRORS

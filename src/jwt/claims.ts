@@ -90,7 +90,6 @@ export function invalid(claim: string): Error {
 const MAX_TEXT = 2048
 
 function isText(value: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return value !== '' && value.length <= MAX_TEXT && value.isWellFormed() && !/[\u0000-\u001f\u007f]/.test(value)
 }
 

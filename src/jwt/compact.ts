@@ -1,6 +1,6 @@
 import { fromBase64Url, utf8, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { parseJson, type JsonObject } from '#kernel/json.ts'
+import { parseJson, type JsonObject, type JsonValue } from '#kernel/json.ts'
 import { isJwsAlgorithm, type JwsAlgorithm } from './algorithms.ts'
 import { jwtError } from './errors.ts'
 import { isObject } from './json-shape.ts'
@@ -55,19 +55,31 @@ function readHeader(header: JsonObject, row: TokenKindRow): TokenHeader {
     // The name itself stays out: whoever sent the token chose it.
     if (!row.headers.includes(name)) throw jwtError('JWT_HEADER_NOT_ALLOWED')
   }
-  const {
-    alg,
-    typ = null,
-    kid,
-    jwk,
-  } = { alg: header['alg'], typ: header['typ'], kid: header['kid'], jwk: header['jwk'] }
+  const alg = readAlgorithm(header['alg'], row)
+  checkType(header['typ'], row)
+  return { alg, kid: readKeyId(header['kid'], row), jwk: readKey(header['jwk'], row) }
+}
+
+function readAlgorithm(alg: JsonValue | undefined, row: TokenKindRow): JwsAlgorithm {
   if (!isJwsAlgorithm(alg) || !row.algorithms.includes(alg)) throw jwtError('JWT_ALGORITHM_NOT_ALLOWED')
-  if ((typ !== null && typeof typ !== 'string') || header['typ'] === null) throw jwtError('JWT_HEADER_INVALID')
-  if (!row.accepts.includes(typ)) throw jwtError('JWT_TYPE_WRONG')
+  return alg
+}
+
+function checkType(typ: JsonValue | undefined, row: TokenKindRow): void {
+  if (typ !== undefined && typeof typ !== 'string') throw jwtError('JWT_HEADER_INVALID')
+  if (!row.accepts.includes(typ ?? null)) throw jwtError('JWT_TYPE_WRONG')
+}
+
+function readKeyId(kid: JsonValue | undefined, row: TokenKindRow): string | undefined {
   if (kid === undefined && row.key === 'kid') throw jwtError('JWT_KEY_ID_MISSING')
   if (kid !== undefined && (typeof kid !== 'string' || kid === '')) throw jwtError('JWT_HEADER_INVALID')
-  if (row.key === 'header-jwk' ? !isObject(jwk) : jwk !== undefined) throw jwtError('JWT_HEADER_INVALID')
-  return { alg, kid, jwk: isObject(jwk) ? jwk : undefined }
+  return kid
+}
+
+function readKey(jwk: JsonValue | undefined, row: TokenKindRow): JsonObject | undefined {
+  if (row.key !== 'header-jwk') return undefined
+  if (!isObject(jwk)) throw jwtError('JWT_HEADER_INVALID')
+  return jwk
 }
 
 function readObject(bytes: Bytes, name: 'header' | 'claims', maxBytes: number): JsonObject {

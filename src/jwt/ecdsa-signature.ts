@@ -11,8 +11,8 @@ const INTEGER = 0x02
  */
 export function derToJose(der: Bytes, size: number): Bytes {
   const body = der[1] === 0x81 ? 3 : 2
-  const length = body === 3 ? der[2] : der[1]
-  const minimal = body === 2 ? (length ?? 0) < 0x80 : (length ?? 0) >= 0x80
+  const length = der[body - 1] ?? 0
+  const minimal = length < 0x80 === (body === 2)
   if (der[0] !== SEQUENCE || !minimal || length !== der.length - body) throw jwtError('JWT_SIGNATURE_FORM')
   const joined = new Uint8Array(2 * size)
   const middle = copyInteger(der, body, joined.subarray(0, size))
@@ -23,17 +23,23 @@ export function derToJose(der: Bytes, size: number): Bytes {
 
 /** Copies the INTEGER at `offset` right-aligned into `target` and returns where it ends. */
 function copyInteger(der: Bytes, offset: number, target: Bytes): number {
-  const length = der[offset + 1] ?? 0
+  const [tag, length = 0] = der.subarray(offset, offset + 2)
   const start = offset + 2
-  const end = start + length
-  if (der[offset] !== INTEGER || length === 0 || length > 0x7f || end > der.length) throw jwtError('JWT_SIGNATURE_FORM')
-  const [first, second] = [der[start] ?? 0, der[start + 1] ?? 0]
-  const padded = first === 0 && length > 1
-  if (first >= 0x80 || (padded && second < 0x80)) throw jwtError('JWT_SIGNATURE_FORM')
-  const from = padded ? start + 1 : start
-  if (end - from > target.length) throw jwtError('JWT_SIGNATURE_FORM')
-  target.set(der.subarray(from, end), target.length - (end - from))
-  return end
+  const octets = der.subarray(start, start + length)
+  if (tag !== INTEGER || length === 0 || length > 0x7f || octets.length !== length) throw jwtError('JWT_SIGNATURE_FORM')
+  const magnitude = magnitudeOf(octets)
+  if (magnitude.length > target.length) throw jwtError('JWT_SIGNATURE_FORM')
+  target.set(magnitude, target.length - magnitude.length)
+  return start + length
+}
+
+/** The value without its sign octet, which must be there exactly where the next bit is set. */
+function magnitudeOf(octets: Bytes): Bytes {
+  const [first = 0, second = 0] = octets
+  if (first >= 0x80) throw jwtError('JWT_SIGNATURE_FORM')
+  if (first !== 0 || octets.length === 1) return octets
+  if (second < 0x80) throw jwtError('JWT_SIGNATURE_FORM')
+  return octets.subarray(1)
 }
 
 /** @throws JWT_SIGNATURE_FORM unless there are exactly 2 × `size` bytes */

@@ -1,4 +1,4 @@
-import { fromBase64Url } from '#kernel/bytes.ts'
+import { fromBase64Url, type Bytes } from '#kernel/bytes.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import { spiffeError } from './errors.ts'
 
@@ -51,18 +51,25 @@ function isCurve(crv: string): crv is EcPublicJwk['crv'] {
 
 function parseRsa(jwk: JsonObject): RsaPublicJwk {
   const [n, e] = [decode(jwk['n']), decode(jwk['e'])]
-  const first = n.bytes[0] ?? 0
-  const exponentFirst = e.bytes[0] ?? 0
-  if (first === 0 || exponentFirst === 0) throw spiffeError('JWK_MALFORMED')
-  const bits = n.bytes.length * 8 - Math.clz32(first) + 24
-  const odd = ((e.bytes.at(-1) ?? 0) & 1) === 1
-  const large = e.bytes.length > 1 || exponentFirst >= 3
-  if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS) throw spiffeError('JWK_SIZE')
-  if (!odd || !large || e.bytes.length > 4) throw spiffeError('JWK_SIZE')
+  const bits = bitLength(n.bytes)
+  if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS || !isExponent(e.bytes)) throw spiffeError('JWK_SIZE')
   return { kty: 'RSA', n: n.text, e: e.text }
 }
 
-function decode(member: JsonValue | undefined): { readonly text: string; readonly bytes: Uint8Array } {
+/** @throws JWK_MALFORMED for a leading zero, which RFC 7518 section 6.3.1.1 forbids */
+function bitLength(value: Bytes): number {
+  const [first = 0] = value
+  if (first === 0) throw spiffeError('JWK_MALFORMED')
+  return value.length * 8 - Math.clz32(first) + 24
+}
+
+/** Odd, at least 3, at most 32 bits. */
+function isExponent(value: Bytes): boolean {
+  const bits = bitLength(value)
+  return bits >= 2 && bits <= 32 && ((value.at(-1) ?? 0) & 1) === 1
+}
+
+function decode(member: JsonValue | undefined): { readonly text: string; readonly bytes: Bytes } {
   if (typeof member !== 'string') throw spiffeError('JWK_MALFORMED')
   try {
     return { text: member, bytes: fromBase64Url(member) }

@@ -26,10 +26,12 @@ export const permission = z.strictObject({ audience: resourceUri, actions: z.arr
 export const createAgentRequest = z.strictObject({
   name: agentName,
   owner: text(256),
+  /** `/agent/<name>` unless it is `/admin/<name>`, a person who administers. */
+  path: text(128).optional(),
   identity: z.enum(['instance', 'agent']).optional(),
   selectors: z.array(selector).max(32).optional(),
   dns_names: z.array(dnsName).max(16).optional(),
-  permissions: z.array(permission).max(64),
+  permissions: z.array(permission).max(64).optional(),
   key_classes: z.array(keyClass).min(1).max(3).optional(),
   x509_lifetime: seconds(5 * MINUTE, DAY).optional(),
   jwt_lifetime: seconds(10, HOUR).optional(),
@@ -39,13 +41,18 @@ export const createAgentRequest = z.strictObject({
   max_task_lifetime: seconds(MINUTE, YEAR).optional(),
   max_depth: z.int().min(0).max(16).optional(),
 })
+
+/** `POST /v1/agents/{name}/suspend` and its siblings: `version`, so that nobody undoes what they have not seen. */
+export const agentStateRequest = z.strictObject({ version: z.int().min(1).optional() }).optional()
+export type AgentStateRequest = z.output<typeof agentStateRequest>
+
 export type CreateAgentRequest = z.output<typeof createAgentRequest>
 
 export const agentView = z.object({
   id: id('agent'),
   name: agentName,
   owner: text(256),
-  spiffe_id: spiffeIdText,
+  path: text(128),
   identity: z.enum(['instance', 'agent']),
   selectors: z.array(text(512)),
   dns_names: z.array(text(253)),

@@ -71,7 +71,7 @@ export interface ActDocument {
   readonly act?: ActDocument | undefined
 }
 
-const act: z.ZodType<ActDocument> = z.lazy(() => z.looseObject({ sub: text(2048), act: act.optional() }))
+export const act: z.ZodType<ActDocument> = z.lazy(() => z.looseObject({ sub: text(2048), act: act.optional() }))
 
 /** RFC 7662 section 2.2. An inactive token is `{active: false}` and nothing else. */
 export const introspectionAnswer = z.discriminatedUnion('active', [

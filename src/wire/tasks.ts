@@ -47,3 +47,6 @@ export const taskView = z.object({
 export type TaskView = z.output<typeof taskView>
 
 export const taskList = listOf(taskView)
+
+/** `POST /v1/tasks/{id}/complete` and its siblings take an empty object, or no body. */
+export const taskStepRequest = z.strictObject({}).optional()

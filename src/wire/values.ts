@@ -54,8 +54,8 @@ function isResource(value: string): boolean {
   return /^[a-z][a-z0-9+.-]*:[\x21\x24-\x3b\x3d\x3f-\x7e]+$/.test(value) && URL.canParse(value)
 }
 
-/** The name of an agent: one segment of a SPIFFE ID, lower case. */
-export const agentName = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/)
+/** The name of an agent: a label of a DNS name, and so one segment of a SPIFFE ID. */
+export const agentName = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
 
 /** An action of a resource, as in `invoices:read`; also one scope token. */
 export const action = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/)

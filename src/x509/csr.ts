@@ -5,7 +5,7 @@ import { SpiffeId } from '#spiffe/index.ts'
 import { x509Error } from './errors.ts'
 import type { PublicKey } from './keys/public-key.ts'
 import { parsePublicKey } from './keys/public-key.ts'
-import { fromPem } from './pem.ts'
+import { fromPem, type PemLabel } from './pem.ts'
 import { readCsr } from './read-csr.ts'
 
 export interface CsrLimits {
@@ -70,13 +70,20 @@ export function parseCsr(input: Bytes | string, limits: CsrLimits = DEFAULT_CSR_
 }
 
 function toDer(input: Bytes | string, { maxBytes }: CsrLimits): Bytes {
-  const tooLarge = input.length > (typeof input === 'string' ? maxBytes * PEM_OVERHEAD : maxBytes)
-  const der = tooLarge || typeof input !== 'string' ? undefined : fromPem('CERTIFICATE REQUEST', input)
-  const bytes = der ?? input
-  if (tooLarge || typeof bytes === 'string' || bytes.length > maxBytes) {
-    throw x509Error('CSR_TOO_LARGE', { details: { length: bytes.length, limit: maxBytes } })
-  }
-  return bytes
+  const limit = typeof input === 'string' ? maxBytes * PEM_OVERHEAD : maxBytes
+  if (input.length > limit) throw tooLarge(input.length)
+  const der = typeof input === 'string' ? fromPem(labelOf(input), input) : input
+  if (der.length > maxBytes) throw tooLarge(der.length)
+  return der
+}
+
+function tooLarge(length: number) {
+  return x509Error('CSR_TOO_LARGE', { details: { length } })
+}
+
+/** GnuTLS and older tools write NEW; RFC 7468 section 7 lets readers take it for the same. */
+function labelOf(text: string): PemLabel {
+  return text.includes('BEGIN NEW ') ? 'NEW CERTIFICATE REQUEST' : 'CERTIFICATE REQUEST'
 }
 
 function requestedId(uris: readonly string[]): SpiffeId | undefined {

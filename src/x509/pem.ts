@@ -3,7 +3,7 @@ import { isWritError } from '#kernel/errors.ts'
 import { x509Error } from './errors.ts'
 
 /** The labels of RFC 7468 that are read or written here; private keys are none of them. */
-export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'PUBLIC KEY' | 'X509 CRL'
+export type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'NEW CERTIFICATE REQUEST' | 'PUBLIC KEY' | 'X509 CRL'
 
 const LINE = 64
 

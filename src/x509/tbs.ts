@@ -112,6 +112,8 @@ function checkExtension(extension: Extension): void {
     refuseUnless(extension.ca || extension.pathLength === undefined, extension.kind)
   } else if (extension.kind === 'keyUsage') {
     refuseUnless(extension.usages.length > 0, extension.kind)
+  } else if (extension.kind === 'crlDistributionPoints') {
+    refuseUnless(extension.uris.length > 0, extension.kind)
   } else if (extension.kind === 'nameConstraints') {
     refuseUnless(extension.critical && extension.permitted.length + extension.excluded.length > 0, extension.kind)
   }

@@ -5,8 +5,8 @@ import { ROOT } from './cruise.ts'
 
 const JOINED = `${ROOT}/src/flows/errors.ts`
 
-/** What a story can fail with; the failures of adapters, libraries and commands stay with them. */
-const STORIES = /^(?!adapters|cli|server|node|client|receiver)/
+/** What a story can fail with; the failures of adapters, surfaces, libraries and commands stay with them. */
+const STORIES = /^(?!adapters|api|cli|server|node|client|receiver)/
 
 describe('the tables of failures', async () => {
   const tables = await errorTables()

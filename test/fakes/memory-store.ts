@@ -13,13 +13,16 @@ import type {
 } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
-import { isWritError, type WritError } from '#kernel/errors.ts'
+import type { WritError } from '#kernel/errors.ts'
 import { newId } from '#kernel/ids.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { shapeOf, type TableShape } from '../../src/adapters/store/columns.ts'
-import { compare, passes, testsOf, type Scalar } from '../../src/adapters/store/conditions.ts'
+import { compare, passes, testsOf, type Scalar, type Test } from '../../src/adapters/store/conditions.ts'
 import { storeError } from '../../src/adapters/store/errors.ts'
+import { planOf } from '../../src/adapters/store/plan.ts'
+import { planList } from '../../src/adapters/store/query.ts'
+import { Refused } from '../../src/adapters/store/refusal.ts'
 import { FakeClock } from './clock.ts'
 import { FakeRandom } from './random.ts'
 
@@ -81,26 +84,21 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
   }
 
   async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
-    const [first] = this.#select(table, where)
+    const [first] = this.#select(table, testsOf(shapeOf(table), where))
     return Promise.resolve((first as unknown as Tables[Table] | undefined) ?? null)
   }
 
   async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
-    if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > 1000) throw storeError('STORE_QUERY_INVALID')
-    const shape = shapeOf(table)
-    const column: string = query.orderBy ?? shape.primaryKey[0] ?? ''
-    const sign = query.direction === 'descending' ? -1 : 1
-    const where = (query.where ?? {}) as Where<Table>
-    const { after } = query
-    const beyond = after === undefined ? {} : { [column]: sign > 0 ? { gt: after } : { lt: after } }
-    const behind = testsOf(shape, beyond)
-    const rows = this.#select(table, where).filter((row) => behind.every((test) => passes(test, row[test.column])))
-    rows.sort((left, right) => sign * compare(left[column] as Scalar, right[column] as Scalar))
-    return Promise.resolve(rows.slice(0, query.limit) as unknown as Tables[Table][])
+    const { tests, ordering, limit } = planList(table, query)
+    const sign = ordering.direction === 'descending' ? -1 : 1
+    const rows = this.#select(table, tests)
+    rows.sort((left, right) => sign * compare(left[ordering.column] as Scalar, right[ordering.column] as Scalar))
+    return Promise.resolve(rows.slice(0, limit) as unknown as Tables[Table][])
   }
 
   async commit(commit: Commit): Promise<Committed> {
     this.commits++
+    planOf(commit)
     const { guards, changes, leaf, events } = commit
     const failure = this.fail?.commit === this.commits ? this.fail.when : null
     await Promise.resolve()
@@ -109,8 +107,9 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     this.#tables = new Map(before)
     try {
       for (const guard of guards) {
-        const found = this.#select(guard.table, guard.where as Where<TableName>).length > 0
-        if (found !== (guard.must === 'exist')) throw new Refused(guard.refuse())
+        const tests = testsOf(shapeOf(guard.table), guard.where)
+        const found = this.#select(guard.table, tests).length > 0
+        if (found !== (guard.must === 'exist')) throw new Refused(guard.refuse)
       }
       for (const change of changes) this.#apply(change)
       const committed = this.#write(leaf)
@@ -163,14 +162,29 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     return Promise.resolve(this.databaseClock)
   }
 
+  async purge(before: Instant): Promise<number> {
+    const expired = (row: Row): boolean => (row['expiresAt'] as number) < before
+    const tables = ['Replay', 'EnrollSession'] as const
+    const total = tables.reduce((sum, table) => sum + this.#rows(table).filter(expired).length, 0)
+    for (const table of tables)
+      this.#tables.set(
+        table,
+        this.#rows(table).filter((row) => !expired(row)),
+      )
+    return Promise.resolve(total)
+  }
+
+  async close(): Promise<void> {
+    return Promise.resolve()
+  }
+
   #rows(table: TableName): readonly Row[] {
     return this.#tables.get(table) ?? []
   }
 
-  #select<Table extends TableName>(table: Table, where: Where<Table>): Row[] {
+  #select(table: TableName, tests: readonly Test[]): Row[] {
     if (this.failReads) throw storeError('STORE_UNAVAILABLE')
     const shape = shapeOf(table)
-    const tests = testsOf(shape, where)
     const found = this.#rows(table).filter((row) => tests.every((test) => passes(test, row[test.column])))
     const [key = ''] = shape.primaryKey
     return structuredClone(found).sort((left, right) => compare(left[key] as Scalar, right[key] as Scalar))
@@ -182,13 +196,13 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     if (change.op === 'insert' || change.op === 'replace') {
       const row = structuredClone(change.row) as unknown as Row
       const others = change.op === 'insert' ? rows : rows.filter((other) => !sameKey(shape.primaryKey, other, row))
-      if (clash(shape, others, row)) throw change.op === 'insert' ? new Refused(change.refuse()) : conflict(shape)
+      if (clash(shape, others, row)) throw change.op === 'insert' ? new Refused(change.refuse) : conflict(shape)
       this.#tables.set(change.table, [...others, row])
       return
     }
     const tests = testsOf(shape, change.where)
     const hit = (row: Row): boolean => tests.every((test) => passes(test, row[test.column]))
-    if (!rows.some(hit)) throw new Refused(change.refuse())
+    if (!rows.some(hit)) throw new Refused(change.refuse)
     if (change.op === 'delete') {
       this.#tables.set(
         change.table,
@@ -217,16 +231,6 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     const row = { id: newId('event', now, this.#random), ...event, createdAt: now, position: null }
     this.events.push(row)
     this.seed('Outbox', row)
-  }
-}
-
-class Refused extends Error {
-  readonly refusal: WritError
-
-  constructor(refusal: WritError) {
-    super('refused')
-    if (!isWritError(refusal)) throw new TypeError('a refusal must be a WritError')
-    this.refusal = refusal
   }
 }
 

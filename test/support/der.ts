@@ -23,6 +23,7 @@ export function elementsOf(encoding: Bytes): readonly Element[] {
     for (let index = 0; index < count; index++) length = length * 256 + encoding[offset + 2 + index]!
     const header = 2 + count
     const whole = encoding.subarray(offset, offset + header + length)
+    if (whole.length !== header + length) throw new RangeError('not an encoding')
     elements.push({ tag: encoding[offset]!, header, whole, contents: whole.subarray(header) })
     offset += whole.length
   }

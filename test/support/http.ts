@@ -8,6 +8,7 @@ import {
   RateLimit,
   type Dispatcher,
   type DispatchOptions,
+  type Flows,
   type RequestEntry,
 } from '#api/http/index.ts'
 import { instant } from '#kernel/instant.ts'
@@ -64,7 +65,8 @@ export interface TestServer {
 
 /** A plain HTTP server on loopback with the whole pipeline in it. */
 export async function startHttp(
-  options: Pick<DispatchOptions, 'routes' | 'flows'> & Partial<DispatchOptions>,
+  options: Pick<DispatchOptions, 'routes'> &
+    Partial<Omit<DispatchOptions, 'flows'>> & { readonly flows: FakeFlows | Flows },
 ): Promise<TestServer> {
   const clock = new FakeClock()
   const entries: RequestEntry[] = []
@@ -85,6 +87,8 @@ export async function startHttp(
     realm: 'example.org',
     maxInFlight: 500,
     ...options,
+    // Test routes reach no story beyond those of the door.
+    flows: options.flows as Flows,
   })
   const server = createServer(dispatcher.listener)
   server.listen(0, '127.0.0.1')

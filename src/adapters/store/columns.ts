@@ -1,4 +1,5 @@
 import type { PRIMARY_KEYS, TableName, Tables } from '#flows/tables.ts'
+import { storeError } from './errors.ts'
 
 /**
  * What a column holds in both databases: `text`, `integer` (64 bits; instants are milliseconds), `bytes`, or `json`
@@ -18,9 +19,9 @@ type Nullable<Kind extends string, Value> = null extends Value ? `${Kind}?` : Ki
 
 type ColumnsOf<Row> = { readonly [Column in keyof Row]-?: Nullable<KindOf<NonNullable<Row[Column]>>, Row[Column]> }
 
-interface TypedTable<Row> {
-  /** Its first column is the one in `PRIMARY_KEYS`. */
-  readonly primaryKey: readonly (keyof Row & string)[]
+interface TypedTable<Row, Key> {
+  /** Begins with the column in `PRIMARY_KEYS`. */
+  readonly primaryKey: readonly [Key, ...(keyof Row & string)[]]
   readonly unique: readonly (readonly (keyof Row & string)[])[]
   readonly columns: ColumnsOf<Row>
 }
@@ -256,7 +257,7 @@ const TABLES = {
     unique: [['position']],
     columns: { id: 'text', type: 'text', data: 'json', createdAt: 'integer', position: 'integer?' },
   },
-} as const satisfies { readonly [Table in TableName]: TypedTable<Tables[Table]> }
+} as const satisfies { readonly [Table in TableName]: TypedTable<Tables[Table], (typeof PRIMARY_KEYS)[Table]> }
 
 /** The same table with its types forgotten, for code that works on any of them. */
 export interface TableShape {
@@ -267,15 +268,13 @@ export interface TableShape {
   readonly columns: Readonly<Record<string, ColumnKind>>
 }
 
-type FirstColumns = { readonly [Table in TableName]: (typeof TABLES)[Table]['primaryKey'][0] }
-const firstColumns: FirstColumns = {} as typeof PRIMARY_KEYS satisfies FirstColumns
-void firstColumns
-
 export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[]
 
 const SHAPES = new Map<string, TableShape>(
   TABLE_NAMES.map((name) => {
-    const { primaryKey, unique, columns } = TABLES[name]
+    const { primaryKey, unique } = TABLES[name]
+    // Without a prototype: `constructor` is not a column.
+    const columns = Object.assign(Object.create(null) as Record<string, ColumnKind>, TABLES[name].columns)
     return [name, { name, primaryKey, uniqueKeys: [primaryKey, ...unique], columns }]
   }),
 )
@@ -283,6 +282,6 @@ const SHAPES = new Map<string, TableShape>(
 /** What is known of a table; a name that is not in the list is a programming error. */
 export function shapeOf(table: TableName): TableShape {
   const shape = SHAPES.get(table)
-  if (shape === undefined) throw new TypeError(`no such table: ${table}`)
+  if (shape === undefined) throw storeError('STORE_QUERY_INVALID', { details: { table } })
   return shape
 }

@@ -26,18 +26,23 @@ function testOf(shape: TableShape, column: string, condition: unknown): Test {
   const kind = shape.columns[column]
   if (kind === undefined || kind.startsWith('bytes') || kind.startsWith('json')) throw invalid(shape, column)
   const check = (value: unknown): string | number => {
-    const type = kind.startsWith('text') ? 'string' : 'number'
-    if (typeof value !== type || (type === 'number' && !Number.isSafeInteger(value))) throw invalid(shape, column)
+    const fits = kind.startsWith('text') ? typeof value === 'string' : Number.isSafeInteger(value)
+    if (!fits) throw invalid(shape, column)
     return value as string | number
   }
   if (condition === null) return { column, operator: 'null', operand: null }
   if (typeof condition !== 'object') return { column, operator: 'eq', operand: check(condition) }
-  const [entry, ...others] = Object.entries(condition as Record<string, unknown>)
-  if (entry === undefined || others.length > 0 || !OPERATORS.has(entry[0])) throw invalid(shape, column)
-  const operator = entry[0] as Operator
-  if (operator !== 'in') return { column, operator, operand: check(entry[1]) }
-  if (!Array.isArray(entry[1])) throw invalid(shape, column)
-  return { column, operator, operand: entry[1].map(check) }
+  const [operator, operand] = onlyEntry(condition)
+  if (!OPERATORS.has(operator)) throw invalid(shape, column)
+  if (operator !== 'in') return { column, operator: operator as Operator, operand: check(operand) }
+  if (!Array.isArray(operand)) throw invalid(shape, column)
+  return { column, operator, operand: operand.map(check) }
+}
+
+/** No name at all unless there is exactly one. */
+function onlyEntry(condition: object): readonly [string, unknown] {
+  const [entry, ...others] = Object.entries(condition)
+  return entry === undefined || others.length > 0 ? ['', null] : entry
 }
 
 function invalid(shape: TableShape, column: string): Error {

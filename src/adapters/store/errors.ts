@@ -15,6 +15,7 @@ export const STORE_ERRORS = {
   STORE_REPLICA_TAKEN: 'Another process writes to this database under the same replica name.',
   STORE_CONFLICT: 'Another row already has this value, which must be unique.',
   STORE_QUERY_INVALID: 'The query asks for something that the store cannot compare or count.',
+  STORE_REFUSAL_INVALID: 'The change was refused for a reason that has no code.',
   STORE_ROW_CORRUPT: 'A stored row does not have the form that this release expects.',
 } as const satisfies ErrorTable
 

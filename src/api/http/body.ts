@@ -4,7 +4,8 @@ import { parseJson, type JsonValue } from '#kernel/json.ts'
 import { httpError } from './errors.ts'
 import type { BodyLimits, Route } from './route.ts'
 
-const MEDIA_TYPES = { json: 'application/json', form: 'application/x-www-form-urlencoded' } as const
+const JSON_TYPE = 'application/json'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /**
  * The body of a request as its route takes it: JSON parsed, a form as bytes, undefined where none is taken. The type
@@ -17,11 +18,12 @@ export async function readBody(request: IncomingMessage, route: Route): Promise<
     if (hasBody(request)) throw httpError('BODY_UNEXPECTED')
     return undefined
   }
-  checkMediaType(request, MEDIA_TYPES[route.takes])
+  if (route.takes === 'json-or-nothing' && !hasBody(request)) return undefined
+  checkMediaType(request, route.takes === 'form' ? FORM_TYPE : JSON_TYPE)
   const declared = Number(request.headers['content-length'] ?? 0)
   if (declared > route.limits.maxBytes) throw httpError('BODY_TOO_LARGE', { details: { limit: route.limits.maxBytes } })
   const bytes = await collect(request, route.limits)
-  return route.takes === 'json' ? parseJson(bytes, route.limits) : bytes
+  return route.takes === 'form' ? bytes : parseJson(bytes, route.limits)
 }
 
 function hasBody(request: IncomingMessage): boolean {

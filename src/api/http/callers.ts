@@ -1,6 +1,17 @@
 import type { Caller, Role } from '#authentication/index.ts'
 import type { CallerClass, Route } from './route.ts'
 
+/** Whoever has been authenticated: agents and everybody with a role. What they may see, the flow decides. */
+export const CLIENTS: readonly CallerClass[] = [
+  'agent',
+  'viewer',
+  'auditor',
+  'operator',
+  'orchestrator',
+  'approver',
+  'ca-admin',
+]
+
 /**
  * Lets a caller on to a route that declares its class. What the flow allows beyond that is the flow's to decide.
  * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, ROLE_REQUIRED, CLIENT_CERTIFICATE_EXPIRED

@@ -174,6 +174,65 @@ const ISSUANCE = {
   ]),
 }
 
+const TASKS = {
+  ...each({ status: 404 }, ['TASK_NOT_FOUND']),
+  ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
+  ...each({ status: 409 }, [
+    'TASK_PENDING',
+    'TASK_SUSPENDED',
+    'TASK_COMPLETED',
+    'TASK_REVOKED',
+    'TASK_EXPIRED',
+    'TASK_CHANGED',
+    'TASK_TRANSITION_INVALID',
+    'CUTOFF_OUTDATED',
+  ]),
+  ...each({ status: 400, oauth: 'invalid_authorization_details' }, [
+    'AUTHORIZATION_DETAILS_MALFORMED',
+    'INVALID_AUTHORIZATION_DETAILS',
+    'AUTHORIZATION_DETAILS_WIDENED',
+  ]),
+  ...each({ status: 400, oauth: 'invalid_scope' }, ['INVALID_SCOPE', 'SCOPE_WIDENED']),
+  ...each({ status: 400, oauth: 'invalid_target' }, [
+    'INVALID_TARGET',
+    'TARGET_MISSING',
+    'TARGET_MULTIPLE',
+    'TARGET_UNKNOWN',
+    'TARGET_NOT_GRANTED',
+    'TARGET_CHANGED',
+    'TARGET_ACTION_UNKNOWN',
+  ]),
+  // RFC 8693 section 2.2.2: whatever is wrong with a subject token is an invalid request.
+  ...each({ status: 400 }, [
+    'DEPTH_EXCEEDED',
+    'DERIVATIONS_EXHAUSTED',
+    'TOKEN_LIFETIME_EXHAUSTED',
+    'TOKEN_TOO_LARGE',
+    'CUT_OFF',
+    'TOKEN_PARAMETER_MISSING',
+    'TOKEN_PARAMETER_UNEXPECTED',
+    'REQUESTED_TOKEN_TYPE_UNSUPPORTED',
+    'SUBJECT_TOKEN_TYPE_UNSUPPORTED',
+    'SUBJECT_TOKEN_INVALID',
+    'SUBJECT_TOKEN_DEAD',
+    'SUBJECT_TOKEN_NOT_YOURS',
+    'SUBJECT_TOKEN_TOO_OLD',
+    'SUBJECT_TOKEN_REPLAYED',
+    'SUBJECT_TOKEN_OTHER_TASK',
+    'MAY_ACT_REFUSED',
+    'ACTOR_TOKEN_UNSUPPORTED',
+    'TOKEN_NOT_YOURS',
+  ]),
+  ...each({ status: 400, oauth: 'unsupported_grant_type' }, ['GRANT_TYPE_UNSUPPORTED']),
+  ...each({ status: 400, oauth: 'unsupported_token_type' }, ['TOKEN_TYPE_UNSUPPORTED']),
+  ...each({ status: 401, oauth: 'invalid_client' }, ['CLIENT_ID_MISMATCH']),
+  ...each({ status: 503, retryAfter: 2, oauth: 'temporarily_unavailable' }, [
+    'ISSUANCE_PAUSED',
+    'STANDING_CHANGED',
+    'TOKEN_ID_TAKEN',
+  ]),
+}
+
 /** Every code that can reach a caller has its row; the compiler says so when one is missing. */
 export const FAILURES = {
   ...everyCodec({ status: 400 }),
@@ -184,7 +243,8 @@ export const FAILURES = {
   ...POLICY,
   ...AUTHORITIES,
   ...ISSUANCE,
-  AUTHORIZATION_DETAILS_MALFORMED: { status: 400, oauth: 'invalid_authorization_details' },
+  ...TASKS,
+  ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>
 
 const ROWS = new Map<string, Failure>(Object.entries(FAILURES))

@@ -1,5 +1,24 @@
-import type { Caller, Peer } from '#authentication/index.ts'
+import type { Caller, Peer, PrincipalRecord, PrincipalRequest } from '#authentication/index.ts'
+import type { JoinTokenRecord } from '#attestation/index.ts'
+import type { LogLeafRecord } from '#audit/index.ts'
+import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
+import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
+import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
+import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { EnrollRequest } from '#flows/enroll.ts'
+import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { ExchangeRequest } from '#flows/exchange-request.ts'
+import type { Introspection } from '#flows/introspect-token.ts'
+import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
+import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
+import type { OpenTaskRequest } from '#flows/open-task.ts'
+import type { Page, PageRequest } from '#flows/pages.ts'
+import type { RenewRequest } from '#flows/renew.ts'
+import type { SvidAnswer } from '#flows/svid-answer.ts'
+import type { CertificateRecord } from '#issuance/index.ts'
 import type { WritError } from '#kernel/errors.ts'
+import type { AgentRecord, AgentRequest, InstanceRecord, ResourceRecord, ResourceRequest } from '#registry/index.ts'
+import type { TaskView } from '#tasks/index.ts'
 
 /** A refusal at the door, before any story began. `caller` is null when nobody was authenticated. */
 export interface Refusal {
@@ -7,6 +26,9 @@ export interface Refusal {
   readonly operation: string
   readonly error: WritError
 }
+
+/** A story with its ports bound. */
+type Story<Request, Answer> = (caller: Caller, request: Request) => Promise<Answer>
 
 /** What the API needs to tell callers apart. */
 export interface CallerFlows {
@@ -16,5 +38,63 @@ export interface CallerFlows {
   readonly recordRefusal: (refusal: Refusal) => Promise<void>
 }
 
-/** The stories, bound to their ports. */
-export type Flows = CallerFlows
+export interface EnrollmentFlows {
+  readonly enroll: Story<EnrollRequest, SvidAnswer>
+  readonly renew: Story<RenewRequest, SvidAnswer>
+  readonly issueJwtSvid: Story<JwtSvidRequest, IssuedJwtSvid>
+}
+
+export interface TaskFlows {
+  readonly openTask: Story<OpenTaskRequest, TaskView>
+  readonly listTasks: Story<ListTasksRequest, TaskPage>
+  readonly showTask: Story<string, TaskView>
+  readonly completeTask: Story<string, TaskView>
+  readonly revokeTask: Story<string, TaskView>
+  readonly suspendTask: Story<string, TaskView>
+  readonly resumeTask: Story<string, TaskView>
+}
+
+export interface OauthFlows {
+  readonly exchangeToken: Story<ExchangeRequest, ExchangeAnswer>
+  readonly introspectToken: Story<{ readonly token: string }, Introspection>
+  readonly revokeToken: Story<{ readonly token: string }, void>
+}
+
+export interface AdminFlows {
+  readonly addAgent: Story<AgentRequest, AgentRecord>
+  readonly listAgents: Story<PageRequest, Page<AgentRecord>>
+  readonly showAgent: Story<string, AgentRecord>
+  readonly suspendAgent: Story<AgentStateRequest, AgentRecord>
+  readonly resumeAgent: Story<AgentStateRequest, AgentRecord>
+  readonly retireAgent: Story<AgentStateRequest, AgentRecord>
+  readonly addResource: Story<ResourceRequest, ResourceRecord>
+  readonly listResources: Story<PageRequest, Page<ResourceRecord>>
+  readonly addJoinToken: Story<JoinTokenRequest, NewJoinToken>
+  readonly listJoinTokens: Story<PageRequest, Page<JoinTokenRecord>>
+  readonly deleteJoinToken: Story<string, void>
+  readonly addPrincipal: Story<PrincipalRequest, PrincipalRecord>
+  readonly listPrincipals: Story<PageRequest, Page<PrincipalRecord>>
+  readonly removePrincipal: Story<string, PrincipalRecord>
+  readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
+  readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
+  readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
+  readonly listLeaves: Story<PageRequest, Page<LogLeafRecord>>
+  readonly whoami: (caller: Caller) => WhoAmI
+}
+
+/** What the server says of itself. */
+export interface Health {
+  /** Null when the server can say how things are; else why it cannot. */
+  readonly ready: () => Promise<WritError | null>
+  /** The same for signing. */
+  readonly readyToIssue: () => Promise<WritError | null>
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>
+}
+
+/** The stories, bound to their ports, and what the public documents are made of. */
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows {
+  readonly authorities: AuthoritySource
+  readonly publicUrl: string
+  readonly health: Health
+}

@@ -1,4 +1,3 @@
-import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Peer } from '#authentication/index.ts'
@@ -30,7 +29,7 @@ export function tlsPeer(request: IncomingMessage): Peer {
 
 function presentedChain(socket: TLSSocket): readonly Bytes[] {
   const chain: Bytes[] = []
-  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate()
+  let certificate: ReturnType<TLSSocket['getPeerX509Certificate']> = socket.getPeerX509Certificate()
   while (certificate !== undefined) {
     const { raw } = certificate
     if (chain.length === MAX_CERTIFICATES || raw.length > MAX_CERTIFICATE_BYTES) {

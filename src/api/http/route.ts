@@ -56,7 +56,7 @@ export interface RouteSpec<Body, Query, Result> {
   /** `renewal` lets a certificate in that has expired within its grace. */
   readonly authentication?: 'current' | 'renewal'
   /** `ignored` leaves the body unread. */
-  readonly takes: 'nothing' | 'json' | 'form' | 'ignored'
+  readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ignored'
   readonly limits: BodyLimits
   readonly errors: 'problem' | 'oauth'
   readonly schema: RouteSchema<Body, Query>

@@ -1,17 +1,17 @@
--- CreateSchema
-CREATE SCHEMA IF NOT EXISTS "public";
+-- Text is compared by its bytes (COLLATE "C", which Prisma does not know): the same order on both databases, and
+-- indexes that serve it. New text columns must say so too; a test looks.
 
 -- CreateTable
 CREATE TABLE "Agent" (
-    "id" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "owner" TEXT NOT NULL,
-    "path" TEXT NOT NULL,
-    "identity" TEXT NOT NULL,
-    "selectors" TEXT NOT NULL,
-    "dnsNames" TEXT NOT NULL,
-    "permissions" TEXT NOT NULL,
-    "keyClasses" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "path" TEXT COLLATE "C" NOT NULL,
+    "identity" TEXT COLLATE "C" NOT NULL,
+    "selectors" TEXT COLLATE "C" NOT NULL,
+    "dnsNames" TEXT COLLATE "C" NOT NULL,
+    "permissions" TEXT COLLATE "C" NOT NULL,
+    "keyClasses" TEXT COLLATE "C" NOT NULL,
     "x509Lifetime" BIGINT NOT NULL,
     "jwtLifetime" BIGINT NOT NULL,
     "tokenLifetime" BIGINT NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE "Agent" (
     "renewGrace" BIGINT NOT NULL,
     "maxTaskLifetime" BIGINT NOT NULL,
     "maxDepth" BIGINT NOT NULL,
-    "state" TEXT NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "updatedAt" BIGINT NOT NULL,
@@ -29,19 +29,19 @@ CREATE TABLE "Agent" (
 
 -- CreateTable
 CREATE TABLE "Instance" (
-    "id" TEXT NOT NULL,
-    "spiffeId" TEXT NOT NULL,
-    "agent" TEXT NOT NULL,
-    "node" TEXT,
-    "attestor" TEXT NOT NULL,
-    "selectors" TEXT NOT NULL,
-    "evidenceDigest" TEXT NOT NULL,
-    "evidenceSalt" TEXT NOT NULL,
-    "keyClass" TEXT NOT NULL,
-    "keyClassSource" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "spiffeId" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C" NOT NULL,
+    "node" TEXT COLLATE "C",
+    "attestor" TEXT COLLATE "C" NOT NULL,
+    "selectors" TEXT COLLATE "C" NOT NULL,
+    "evidenceDigest" TEXT COLLATE "C" NOT NULL,
+    "evidenceSalt" TEXT COLLATE "C" NOT NULL,
+    "keyClass" TEXT COLLATE "C" NOT NULL,
+    "keyClassSource" TEXT COLLATE "C" NOT NULL,
     "attestedAt" BIGINT NOT NULL,
-    "lineage" TEXT NOT NULL,
-    "state" TEXT NOT NULL,
+    "lineage" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
 
     CONSTRAINT "Instance_pkey" PRIMARY KEY ("id")
@@ -49,10 +49,10 @@ CREATE TABLE "Instance" (
 
 -- CreateTable
 CREATE TABLE "Node" (
-    "id" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "attestor" TEXT NOT NULL,
-    "selectors" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "attestor" TEXT COLLATE "C" NOT NULL,
+    "selectors" TEXT COLLATE "C" NOT NULL,
     "lastSeen" BIGINT NOT NULL,
     "bundleSequence" BIGINT NOT NULL,
 
@@ -61,13 +61,13 @@ CREATE TABLE "Node" (
 
 -- CreateTable
 CREATE TABLE "Resource" (
-    "id" TEXT NOT NULL,
-    "audience" TEXT NOT NULL,
-    "owner" TEXT NOT NULL,
-    "spiffeIds" TEXT NOT NULL,
-    "actions" TEXT NOT NULL,
-    "proxies" TEXT NOT NULL,
-    "state" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "audience" TEXT COLLATE "C" NOT NULL,
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "spiffeIds" TEXT COLLATE "C" NOT NULL,
+    "actions" TEXT COLLATE "C" NOT NULL,
+    "proxies" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
 
     CONSTRAINT "Resource_pkey" PRIMARY KEY ("id")
@@ -75,11 +75,11 @@ CREATE TABLE "Resource" (
 
 -- CreateTable
 CREATE TABLE "Principal" (
-    "id" TEXT NOT NULL,
-    "subject" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "roles" TEXT NOT NULL,
-    "state" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "subject" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "roles" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
 
     CONSTRAINT "Principal_pkey" PRIMARY KEY ("id")
@@ -87,10 +87,10 @@ CREATE TABLE "Principal" (
 
 -- CreateTable
 CREATE TABLE "EnrollSession" (
-    "hash" TEXT NOT NULL,
-    "attestor" TEXT NOT NULL,
-    "state" TEXT NOT NULL,
-    "context" TEXT NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "attestor" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "context" TEXT COLLATE "C" NOT NULL,
     "expiresAt" BIGINT NOT NULL,
 
     CONSTRAINT "EnrollSession_pkey" PRIMARY KEY ("hash")
@@ -98,15 +98,15 @@ CREATE TABLE "EnrollSession" (
 
 -- CreateTable
 CREATE TABLE "JoinToken" (
-    "id" TEXT NOT NULL,
-    "hash" TEXT NOT NULL,
-    "agent" TEXT NOT NULL,
-    "createdBy" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C" NOT NULL,
+    "createdBy" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "expiresAt" BIGINT NOT NULL,
     "redeemedAt" BIGINT,
-    "redeemedCsr" TEXT,
-    "instance" TEXT,
+    "redeemedCsr" TEXT COLLATE "C",
+    "instance" TEXT COLLATE "C",
     "deletedAt" BIGINT,
 
     CONSTRAINT "JoinToken_pkey" PRIMARY KEY ("id")
@@ -114,15 +114,15 @@ CREATE TABLE "JoinToken" (
 
 -- CreateTable
 CREATE TABLE "Authority" (
-    "id" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
-    "algorithm" TEXT NOT NULL,
-    "keyReference" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
+    "algorithm" TEXT COLLATE "C" NOT NULL,
+    "keyReference" TEXT COLLATE "C" NOT NULL,
     "publicKey" BYTEA NOT NULL,
-    "kid" TEXT NOT NULL,
+    "kid" TEXT COLLATE "C" NOT NULL,
     "certificate" BYTEA,
-    "issuer" TEXT,
-    "state" TEXT NOT NULL,
+    "issuer" TEXT COLLATE "C",
+    "state" TEXT COLLATE "C" NOT NULL,
     "notBefore" BIGINT NOT NULL,
     "notAfter" BIGINT NOT NULL,
     "version" BIGINT NOT NULL,
@@ -136,45 +136,45 @@ CREATE TABLE "Authority" (
 
 -- CreateTable
 CREATE TABLE "Certificate" (
-    "serial" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
+    "serial" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
     "der" BYTEA,
-    "authority" TEXT NOT NULL,
-    "spiffeId" TEXT,
-    "agent" TEXT,
-    "instance" TEXT,
-    "lineage" TEXT,
-    "renewed" TEXT,
-    "spkiHash" TEXT NOT NULL,
-    "tbsHash" TEXT NOT NULL,
+    "authority" TEXT COLLATE "C" NOT NULL,
+    "spiffeId" TEXT COLLATE "C",
+    "agent" TEXT COLLATE "C",
+    "instance" TEXT COLLATE "C",
+    "lineage" TEXT COLLATE "C",
+    "renewed" TEXT COLLATE "C",
+    "spkiHash" TEXT COLLATE "C" NOT NULL,
+    "tbsHash" TEXT COLLATE "C" NOT NULL,
     "crlShard" BIGINT NOT NULL,
     "issuedAt" BIGINT NOT NULL,
     "notBefore" BIGINT NOT NULL,
     "notAfter" BIGINT NOT NULL,
-    "state" TEXT NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "revokedAt" BIGINT,
-    "reason" TEXT,
-    "idempotencyKey" TEXT,
+    "reason" TEXT COLLATE "C",
+    "idempotencyKey" TEXT COLLATE "C",
 
     CONSTRAINT "Certificate_pkey" PRIMARY KEY ("serial")
 );
 
 -- CreateTable
 CREATE TABLE "Task" (
-    "id" TEXT NOT NULL,
-    "agent" TEXT NOT NULL,
-    "instance" TEXT,
-    "owner" TEXT NOT NULL,
-    "subject" TEXT NOT NULL,
-    "subjectProof" TEXT,
-    "authority" TEXT NOT NULL,
-    "transaction" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C" NOT NULL,
+    "instance" TEXT COLLATE "C",
+    "owner" TEXT COLLATE "C" NOT NULL,
+    "subject" TEXT COLLATE "C" NOT NULL,
+    "subjectProof" TEXT COLLATE "C",
+    "authority" TEXT COLLATE "C" NOT NULL,
+    "transaction" TEXT COLLATE "C" NOT NULL,
     "deadline" BIGINT NOT NULL,
     "maxDepth" BIGINT NOT NULL,
     "maxDerivations" BIGINT NOT NULL,
-    "state" TEXT NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
-    "createdBy" TEXT NOT NULL,
+    "createdBy" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "endedAt" BIGINT,
 
@@ -183,16 +183,16 @@ CREATE TABLE "Task" (
 
 -- CreateTable
 CREATE TABLE "TaskToken" (
-    "jti" TEXT NOT NULL,
-    "task" TEXT NOT NULL,
-    "parent" TEXT,
-    "ancestors" TEXT NOT NULL,
-    "actor" TEXT NOT NULL,
-    "agent" TEXT NOT NULL,
-    "instance" TEXT NOT NULL,
-    "audience" TEXT NOT NULL,
-    "confirmation" TEXT NOT NULL,
-    "certificate" TEXT NOT NULL,
+    "jti" TEXT COLLATE "C" NOT NULL,
+    "task" TEXT COLLATE "C" NOT NULL,
+    "parent" TEXT COLLATE "C",
+    "ancestors" TEXT COLLATE "C" NOT NULL,
+    "actor" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C" NOT NULL,
+    "instance" TEXT COLLATE "C" NOT NULL,
+    "audience" TEXT COLLATE "C" NOT NULL,
+    "confirmation" TEXT COLLATE "C" NOT NULL,
+    "certificate" TEXT COLLATE "C" NOT NULL,
     "statusIndex" BIGINT NOT NULL,
     "issuedAt" BIGINT NOT NULL,
     "expiresAt" BIGINT NOT NULL,
@@ -203,12 +203,12 @@ CREATE TABLE "TaskToken" (
 
 -- CreateTable
 CREATE TABLE "Cutoff" (
-    "key" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
-    "value" TEXT NOT NULL,
+    "key" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
+    "value" TEXT COLLATE "C" NOT NULL,
     "before" BIGINT NOT NULL,
-    "reason" TEXT NOT NULL,
-    "createdBy" TEXT NOT NULL,
+    "reason" TEXT COLLATE "C" NOT NULL,
+    "createdBy" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
 
     CONSTRAINT "Cutoff_pkey" PRIMARY KEY ("key")
@@ -216,7 +216,7 @@ CREATE TABLE "Cutoff" (
 
 -- CreateTable
 CREATE TABLE "Replay" (
-    "key" TEXT NOT NULL,
+    "key" TEXT COLLATE "C" NOT NULL,
     "expiresAt" BIGINT NOT NULL,
 
     CONSTRAINT "Replay_pkey" PRIMARY KEY ("key")
@@ -224,12 +224,12 @@ CREATE TABLE "Replay" (
 
 -- CreateTable
 CREATE TABLE "Approval" (
-    "id" TEXT NOT NULL,
-    "requestDigest" TEXT NOT NULL,
-    "rule" TEXT NOT NULL,
-    "decisions" TEXT NOT NULL,
-    "requestedBy" TEXT NOT NULL,
-    "state" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "requestDigest" TEXT COLLATE "C" NOT NULL,
+    "rule" TEXT COLLATE "C" NOT NULL,
+    "decisions" TEXT COLLATE "C" NOT NULL,
+    "requestedBy" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "expiresAt" BIGINT NOT NULL,
@@ -240,12 +240,12 @@ CREATE TABLE "Approval" (
 
 -- CreateTable
 CREATE TABLE "PolicyBundle" (
-    "digest" TEXT NOT NULL,
+    "digest" TEXT COLLATE "C" NOT NULL,
     "version" BIGINT NOT NULL,
     "bytes" BYTEA NOT NULL,
     "signature" BYTEA NOT NULL,
-    "state" TEXT NOT NULL,
-    "createdBy" TEXT NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "createdBy" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "activatedAt" BIGINT,
 
@@ -254,13 +254,13 @@ CREATE TABLE "PolicyBundle" (
 
 -- CreateTable
 CREATE TABLE "LogLeaf" (
-    "hash" TEXT NOT NULL,
-    "replica" TEXT NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "replica" TEXT COLLATE "C" NOT NULL,
     "seq" BIGINT NOT NULL,
     "at" BIGINT NOT NULL,
-    "type" TEXT NOT NULL,
-    "actor" TEXT NOT NULL,
-    "object" TEXT NOT NULL,
+    "type" TEXT COLLATE "C" NOT NULL,
+    "actor" TEXT COLLATE "C" NOT NULL,
+    "object" TEXT COLLATE "C" NOT NULL,
     "bytes" BYTEA NOT NULL,
     "position" BIGINT,
 
@@ -269,9 +269,9 @@ CREATE TABLE "LogLeaf" (
 
 -- CreateTable
 CREATE TABLE "LogPrivate" (
-    "leaf" TEXT NOT NULL,
-    "name" TEXT NOT NULL,
-    "salt" TEXT NOT NULL,
+    "leaf" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "salt" TEXT COLLATE "C" NOT NULL,
     "bytes" BYTEA NOT NULL,
 
     CONSTRAINT "LogPrivate_pkey" PRIMARY KEY ("leaf","name")
@@ -290,8 +290,8 @@ CREATE TABLE "LogTile" (
 -- CreateTable
 CREATE TABLE "Checkpoint" (
     "size" BIGINT NOT NULL,
-    "rootHash" TEXT NOT NULL,
-    "note" TEXT NOT NULL,
+    "rootHash" TEXT COLLATE "C" NOT NULL,
+    "note" TEXT COLLATE "C" NOT NULL,
     "at" BIGINT NOT NULL,
 
     CONSTRAINT "Checkpoint_pkey" PRIMARY KEY ("size")
@@ -299,9 +299,9 @@ CREATE TABLE "Checkpoint" (
 
 -- CreateTable
 CREATE TABLE "Outbox" (
-    "id" TEXT NOT NULL,
-    "type" TEXT NOT NULL,
-    "data" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "type" TEXT COLLATE "C" NOT NULL,
+    "data" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "position" BIGINT,
 
@@ -310,8 +310,8 @@ CREATE TABLE "Outbox" (
 
 -- CreateTable
 CREATE TABLE "Lease" (
-    "name" TEXT NOT NULL,
-    "holder" TEXT NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "holder" TEXT COLLATE "C" NOT NULL,
     "until" BIGINT NOT NULL,
     "fencing" BIGINT NOT NULL,
 
@@ -320,7 +320,7 @@ CREATE TABLE "Lease" (
 
 -- CreateTable
 CREATE TABLE "ClockMark" (
-    "replica" TEXT NOT NULL,
+    "replica" TEXT COLLATE "C" NOT NULL,
     "mark" BIGINT NOT NULL,
 
     CONSTRAINT "ClockMark_pkey" PRIMARY KEY ("replica")
@@ -328,7 +328,7 @@ CREATE TABLE "ClockMark" (
 
 -- CreateTable
 CREATE TABLE "Counter" (
-    "name" TEXT NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
     "next" BIGINT NOT NULL,
 
     CONSTRAINT "Counter_pkey" PRIMARY KEY ("name")

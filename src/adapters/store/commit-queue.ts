@@ -1,0 +1,64 @@
+import type { Commit, Committed } from '#flows/ports.ts'
+import { storeError } from './errors.ts'
+import { planOf, type Plan, type Waiting } from './plan.ts'
+
+/** Runs commits as one transaction and answers each of them; never rejects. */
+export type RunBatch = (batch: readonly Waiting[]) => Promise<void> | void
+
+/** So that one transaction keeps nobody waiting for long. */
+const MAX_BATCH = 256
+
+/**
+ * Gathers the commits of one tick, and those that arrive while a transaction runs, into the next one. Revocations come
+ * first and share a transaction with nothing else; so does a commit that looks at the log, which its neighbours write.
+ */
+export class CommitQueue {
+  readonly #run: RunBatch
+  #waiting: Waiting[] = []
+  #running: Promise<void> | null = null
+  #closed = false
+
+  constructor(run: RunBatch) {
+    this.#run = run
+  }
+
+  /** @throws STORE_CLOSED, STORE_QUERY_INVALID, and whatever the commit meets */
+  async add(commit: Commit): Promise<Committed> {
+    if (this.#closed) throw storeError('STORE_CLOSED')
+    const plan = planOf(commit)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ plan, resolve, reject })
+      this.#running ??= this.#drain()
+    })
+  }
+
+  /** Refuses new commits and waits for those that are there. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await this.#run(this.#take())
+    }
+    this.#running = null
+  }
+
+  #take(): readonly Waiting[] {
+    const revocations = this.#waiting.filter(({ plan }) => plan.lock === 'revoke')
+    const candidates = revocations.length > 0 ? revocations : this.#waiting
+    const alone = candidates.findIndex(({ plan }) => mustBeAlone(plan))
+    const end = alone === -1 ? MAX_BATCH : Math.min(MAX_BATCH, Math.max(1, alone))
+    const batch = new Set(candidates.slice(0, end))
+    this.#waiting = this.#waiting.filter((waiting) => !batch.has(waiting))
+    return [...batch]
+  }
+}
+
+const JOURNAL_TABLES = new Set<string>(['LogLeaf', 'LogPrivate', 'Outbox'])
+
+function mustBeAlone(plan: Plan): boolean {
+  return plan.guards.some(({ shape }) => JOURNAL_TABLES.has(shape.name))
+}

@@ -1,0 +1,174 @@
+import pg from 'pg'
+import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
+import type { TableName, Tables } from '#flows/tables.ts'
+import { toHex } from '#kernel/bytes.ts'
+import type { Clock } from '#kernel/clock.ts'
+import { instant, type Instant } from '#kernel/instant.ts'
+import { shapeOf } from '../columns.ts'
+import { testsOf } from '../conditions.ts'
+import { CommitQueue } from '../commit-queue.ts'
+import { CounterQueue } from '../counter-queue.ts'
+import { storeError } from '../errors.ts'
+import { LogSequence } from '../log-sequence.ts'
+import { readMigrations } from '../migrations.ts'
+import type { StoreOptions } from '../options.ts'
+import { planList } from '../query.ts'
+import { decodeRow, type Row } from '../rows.ts'
+import { findSql, listSql, operandsOf } from '../statements.ts'
+import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { newUuid } from '../uuid.ts'
+import { parseTarget, type Target } from './address.ts'
+import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
+import { ACQUIRE, ADD_TO_COUNTER, DATABASE_NOW, PURGE, READ_MARK, RELEASE, WRITE_MARK } from './fixed.ts'
+import { PostgresqlJournal } from './journal.ts'
+import { migrate } from './migrate.ts'
+import { openSession, Sessions } from './session.ts'
+import { StatementNames } from './statement-names.ts'
+import { SINGLE } from './statements.ts'
+
+const MAX_READERS = 4
+
+/** The store that several replicas share: one connection for the journal, a few for everything else. */
+export class PostgresqlStore implements Store {
+  readonly kind = 'postgresql'
+  readonly #pool: pg.Pool
+  readonly #sessions: Sessions
+  readonly #commits: CommitQueue
+  readonly #counters: CounterQueue
+  readonly #names = new StatementNames()
+  readonly #clock: Clock
+  #closed = false
+
+  private constructor(pool: pg.Pool, sessions: Sessions, sequence: LogSequence, clock: Clock) {
+    this.#pool = pool
+    this.#sessions = sessions
+    this.#clock = clock
+    const journal = new PostgresqlJournal(sessions, sequence)
+    this.#commits = new CommitQueue((batch) => journal.run(batch))
+    this.#counters = new CounterQueue((name, count) => this.#addToCounter(name, count))
+  }
+
+  /** @throws STORE_NOT_FOUND, STORE_NOT_DURABLE, STORE_REPLICA_TAKEN, STORE_MIGRATION_*, STORE_UNAVAILABLE */
+  static async open(url: URL, options: StoreOptions): Promise<PostgresqlStore> {
+    const target = parseTarget(url, options.passwordFile)
+    await prepareDatabase(target, options)
+    const nonce = toHex(options.random.bytes(4))
+    const session = { target, replica: options.replica, nonce }
+    const first = await openSession(session)
+    const sequence = new LogSequence(options, first.next)
+    return new PostgresqlStore(readers(target, options.replica), new Sessions(session, first), sequence, options.clock)
+  }
+
+  async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    const shape = shapeOf(table)
+    const tests = testsOf(shape, where)
+    const [raw] = await this.#query(findSql(shape, tests, SINGLE), operandsOf(tests))
+    return raw === undefined ? null : (decodeRow(shape, raw) as unknown as Tables[Table])
+  }
+
+  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    const { shape, tests, ordering, limit } = planList(table, query)
+    const rows = await this.#query(listSql(shape, tests, ordering, SINGLE), [...operandsOf(tests), limit])
+    return rows.map((raw) => decodeRow(shape, raw) as unknown as Tables[Table])
+  }
+
+  commit(commit: Commit): Promise<Committed> {
+    return this.#commits.add(commit)
+  }
+
+  reserve(name: string, count: number): Promise<number> {
+    return this.#counters.reserve(name, count)
+  }
+
+  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
+    const [row] = await this.#query(ACQUIRE, [name, holder, until, this.#clock.now()])
+    return row === undefined ? null : { fencing: Number(row['fencing']) }
+  }
+
+  async release(name: string, holder: string): Promise<void> {
+    await this.#query(RELEASE, [name, holder])
+  }
+
+  async read(replica: string): Promise<Instant | null> {
+    const [row] = await this.#query(READ_MARK, [replica])
+    return row === undefined ? null : instant(Number(row['mark']))
+  }
+
+  async write(replica: string, mark: Instant): Promise<void> {
+    await this.#query(WRITE_MARK, [replica, mark])
+  }
+
+  async databaseNow(): Promise<Instant | null> {
+    const [row] = await this.#query(DATABASE_NOW, [])
+    return instant(Number(row?.['now']))
+  }
+
+  async purge(before: Instant): Promise<number> {
+    let total = 0
+    for (const table of PERISHABLE) {
+      total += await purgeInChunks(async () => (await this.#result(PURGE[table], [before])).rowCount ?? 0)
+    }
+    return total
+  }
+
+  async ping(): Promise<void> {
+    await this.#query('SELECT 1', [])
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.close()
+    if (this.#closed) return
+    this.#closed = true
+    await this.#sessions.close()
+    await this.#pool.end()
+  }
+
+  async #addToCounter(name: string, count: number): Promise<number> {
+    const [row] = await this.#query(ADD_TO_COUNTER, [name, count])
+    return Number(row?.['next']) - count
+  }
+
+  async #query(sql: string, values: readonly unknown[]): Promise<readonly Row[]> {
+    return (await this.#result(sql, values)).rows
+  }
+
+  async #result(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Record<string, unknown>>> {
+    if (this.#closed) throw storeError('STORE_CLOSED')
+    try {
+      return await this.#pool.query({ name: this.#names.of(text), text, values: [...values] })
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+}
+
+function readers(target: Target, replica: string): pg.Pool {
+  const config = clientConfig(target, `writ ${replica.slice(0, 40)} reader`)
+  const pool = new pg.Pool({
+    ...config,
+    max: MAX_READERS,
+    verify: (client, done) => {
+      prepareSession(client).then(() => {
+        done()
+      }, done)
+    },
+  })
+  // An idle connection that breaks is replaced; without a listener it would end the process.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+async function prepareDatabase(target: Target, options: StoreOptions): Promise<void> {
+  const client = await connect(target, 'writ migration')
+  try {
+    await migrate(client, {
+      migrations: readMigrations('postgresql', options.migrations),
+      missing: options.create === true ? 'create' : 'refuse',
+      newUuid: () => newUuid(options.random),
+    })
+  } catch (error) {
+    throw asStoreError(error)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,127 @@
+import type { Committed } from '#flows/ports.ts'
+import { storeError } from '../errors.ts'
+import type { LogRows } from '../log-sequence.ts'
+import type { Plan, PlannedChange, PlannedGuard } from '../plan.ts'
+import { LostLate, Refused } from '../refusal.ts'
+import type { StoredRow } from '../rows.ts'
+import { shapeOf } from '../columns.ts'
+import type { TableName } from '#flows/tables.ts'
+import type { Client } from './connection.ts'
+import type { Wave } from './conflicts.ts'
+import { changeKey, changeMember, changeSql, guardKey, guardsSql, testsMember, type Member } from './statements.ts'
+import type { StatementNames } from './statement-names.ts'
+
+interface ChangeGroup {
+  readonly sql: string
+  readonly entries: { readonly ordinal: number; readonly change: PlannedChange }[]
+}
+
+/** The statements of one open transaction. `ordinal` is a commit's place in the batch. */
+export class Transaction {
+  readonly #client: Client
+  readonly #names: StatementNames
+  readonly #plans: readonly Plan[]
+  /** Who lost, and to what. */
+  readonly refused = new Map<number, Refused>()
+
+  constructor(client: Client, names: StatementNames, plans: readonly Plan[]) {
+    this.#client = client
+    this.#names = names
+    this.#plans = plans
+  }
+
+  /** Guards, then changes, of commits that do not meet each other. @throws LostLate */
+  async run(wave: Wave): Promise<void> {
+    await this.#guards(wave.members)
+    const longest = Math.max(0, ...wave.members.map((ordinal) => this.#plans[ordinal]?.changes.length ?? 0))
+    for (let position = 0; position < longest; position++) {
+      for (const group of this.#groups(wave.members, position)) await this.#change(group, position)
+    }
+  }
+
+  /** Leaves, what lies beside them, and events, one statement each. @throws STORE_REPLICA_TAKEN */
+  async write(logs: readonly LogRows[]): Promise<readonly Committed[]> {
+    const tables: readonly [TableName, readonly StoredRow[]][] = [
+      ['LogLeaf', logs.map(({ leaf }) => leaf)],
+      ['LogPrivate', logs.flatMap((log) => log.private)],
+      ['Outbox', logs.flatMap(({ events }) => events)],
+    ]
+    for (const [table, rows] of tables) {
+      if (rows.length === 0) continue
+      const changes = rows.map((values) => insertOf(table, values))
+      const [first] = changes
+      if (first === undefined) continue
+      const answer = await this.#query(changeSql(first), [changes.map(changeMember)])
+      // Nobody but a second process under our name can have taken a number.
+      if (answer.length !== rows.length) throw storeError('STORE_REPLICA_TAKEN', { details: { table } })
+    }
+    return logs.map(({ committed }) => committed)
+  }
+
+  async #guards(members: readonly number[]): Promise<void> {
+    const groups = new Map<string, { guard: PlannedGuard; set: Member[] }>()
+    for (const ordinal of members) {
+      this.#plans[ordinal]?.guards.forEach((guard, index) => {
+        const key = guardKey(guard)
+        const group = groups.get(key) ?? { guard, set: [] }
+        group.set.push({ o: ordinal, g: index, ...testsMember(guard.tests) })
+        groups.set(key, group)
+      })
+    }
+    if (groups.size === 0) return
+    const sorted = [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group)
+    const answer = await this.#query(
+      guardsSql(sorted.map(({ guard }) => guard)),
+      sorted.map(({ set }) => set),
+    )
+    const failures = answer as readonly { o: number; g: number }[]
+    // The first guard of a commit that fails is the one that refuses.
+    for (const { o, g } of [...failures].sort((left, right) => left.g - right.g)) {
+      const guard = this.#plans[o]?.guards[g]
+      if (guard !== undefined && !this.refused.has(o)) this.refused.set(o, new Refused(guard.refuse))
+    }
+  }
+
+  #groups(members: readonly number[], position: number): readonly ChangeGroup[] {
+    const groups = new Map<string, ChangeGroup>()
+    for (const ordinal of members) {
+      const change = this.#plans[ordinal]?.changes[position]
+      if (change === undefined || this.refused.has(ordinal)) continue
+      const key = changeKey(change)
+      const group = groups.get(key) ?? { sql: changeSql(change), entries: [] }
+      group.entries.push({ ordinal, change })
+      groups.set(key, group)
+    }
+    return [...groups.values()]
+  }
+
+  async #change({ sql, entries }: ChangeGroup, position: number): Promise<void> {
+    const answer = await this.#query(sql, [entries.map(({ ordinal, change }) => changeMember(change, ordinal))])
+    const winners = new Set(answer.map((row) => keyOf(Object.values(row))))
+    for (const { ordinal, change } of entries) {
+      if (change.op === 'replace' || winners.has(winnerKey(ordinal, change))) continue
+      if (position > 0) throw new LostLate(change.refuse)
+      this.refused.set(ordinal, new Refused(change.refuse))
+    }
+  }
+
+  async #query(sql: string, sets: readonly (readonly Member[])[]): Promise<readonly Record<string, unknown>[]> {
+    const values = sets.map((set) => JSON.stringify(set))
+    const { rows } = await this.#client.query<Record<string, unknown>>({ name: this.#names.of(sql), text: sql, values })
+    return rows
+  }
+}
+
+function insertOf(table: TableName, values: StoredRow): PlannedChange {
+  return { op: 'insert', shape: shapeOf(table), values, refuse: () => storeError('STORE_CONFLICT') }
+}
+
+function keyOf(values: readonly unknown[]): string {
+  return values.map(String).join('\0')
+}
+
+/** What a change's statement answers for it: the primary key of an insert, the ordinal of the others. */
+function winnerKey(ordinal: number, change: PlannedChange): string {
+  if (change.op !== 'insert') return keyOf([ordinal])
+  return keyOf(change.shape.primaryKey.map((column) => change.values[column]))
+}

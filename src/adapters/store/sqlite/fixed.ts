@@ -1,0 +1,36 @@
+import { PURGE_CHUNK, type PERISHABLE } from '../store.ts'
+
+/** The statements that are not made from the table of columns. */
+
+export const LAST_SEQUENCE = 'SELECT max("seq") FROM "LogLeaf" WHERE "replica" = ?'
+
+export const ADD_TO_COUNTER = `INSERT INTO "Counter" ("name", "next") VALUES (?, ?)
+  ON CONFLICT ("name") DO UPDATE SET "next" = "next" + excluded."next" RETURNING "next"`
+
+/** Name, holder, until, now: the holder renews, anybody takes over what has run out. */
+export const ACQUIRE = `INSERT INTO "Lease" ("name", "holder", "until", "fencing") VALUES (?, ?, ?, 1)
+  ON CONFLICT ("name") DO UPDATE SET
+    "holder" = excluded."holder",
+    "until" = excluded."until",
+    "fencing" = "fencing" + ("Lease"."holder" <> excluded."holder")
+  WHERE "Lease"."holder" = excluded."holder" OR "Lease"."until" <= ?
+  RETURNING "fencing"`
+
+/** The row stays, so that the fencing token goes on rising. */
+export const RELEASE = `UPDATE "Lease" SET "holder" = '', "until" = 0 WHERE "name" = ? AND "holder" = ?`
+
+export const READ_MARK = 'SELECT "mark" FROM "ClockMark" WHERE "replica" = ?'
+
+export const WRITE_MARK = `INSERT INTO "ClockMark" ("replica", "mark") VALUES (?, ?)
+  ON CONFLICT ("replica") DO UPDATE SET "mark" = excluded."mark"`
+
+/** A bounded number of rows at a time, so that nobody waits for long. */
+export const PURGE = {
+  Replay: purgeSql('Replay', 'key'),
+  EnrollSession: purgeSql('EnrollSession', 'hash'),
+} as const
+
+function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {
+  const expired = `SELECT "${key}" FROM "${table}" WHERE "expiresAt" < ? LIMIT ${String(PURGE_CHUNK)}`
+  return `DELETE FROM "${table}" WHERE "${key}" IN (${expired})`
+}

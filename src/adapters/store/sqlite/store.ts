@@ -1,0 +1,145 @@
+import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
+import type { TableName, Tables } from '#flows/tables.ts'
+import type { Clock } from '#kernel/clock.ts'
+import type { Instant } from '#kernel/instant.ts'
+import { shapeOf } from '../columns.ts'
+import { testsOf } from '../conditions.ts'
+import { CommitQueue } from '../commit-queue.ts'
+import { CounterQueue } from '../counter-queue.ts'
+import { storeError } from '../errors.ts'
+import { LogSequence } from '../log-sequence.ts'
+import { readMigrations } from '../migrations.ts'
+import type { StoreOptions } from '../options.ts'
+import { planList } from '../query.ts'
+import { decodeRow, type Row, type Stored } from '../rows.ts'
+import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { newUuid } from '../uuid.ts'
+import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
+import { SqliteJournal } from './journal.ts'
+import { migrate } from './migrate.ts'
+import { bind, Statements } from './statements.ts'
+import { ACQUIRE, ADD_TO_COUNTER, LAST_SEQUENCE, PURGE, READ_MARK, RELEASE, WRITE_MARK } from './fixed.ts'
+
+/** The embedded store: one file, one connection, everything synchronous inside. */
+export class SqliteStore implements Store {
+  readonly kind = 'sqlite'
+  readonly #connection: Connection
+  readonly #lock: Connection
+  readonly #statements: Statements
+  readonly #commits: CommitQueue
+  readonly #counters: CounterQueue
+  readonly #clock: Clock
+
+  private constructor(connection: Connection, lock: Connection, options: StoreOptions) {
+    this.#connection = connection
+    this.#lock = lock
+    this.#clock = options.clock
+    this.#statements = new Statements(connection)
+    const last = connection.prepare(LAST_SEQUENCE).pluck().get(options.replica) as number | null
+    const sequence = new LogSequence(options, last === null ? 0 : last + 1)
+    const journal = new SqliteJournal(connection, this.#statements, sequence)
+    this.#commits = new CommitQueue((batch) => {
+      journal.run(batch)
+    })
+    this.#counters = new CounterQueue((name, count) => this.#addToCounter(name, count))
+  }
+
+  /** @throws STORE_NOT_FOUND, STORE_NOT_DURABLE, STORE_REPLICA_TAKEN, STORE_MIGRATION_*, STORE_UNAVAILABLE */
+  static open(path: string, options: StoreOptions): SqliteStore {
+    const connection = connect(path, options.create === true ? 'create' : 'refuse')
+    let lock: Connection | null = null
+    try {
+      lock = holdReplica(path, options.replica)
+      migrate(connection, readMigrations('sqlite', options.migrations), () => newUuid(options.random))
+      return new SqliteStore(connection, lock, options)
+    } catch (error) {
+      lock?.close()
+      connection.close()
+      throw asStoreError(error)
+    }
+  }
+
+  async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    const shape = shapeOf(table)
+    const tests = testsOf(shape, where)
+    const raw = this.#ask(() => this.#statements.find(shape, tests).get(...bind(tests)))
+    return Promise.resolve(raw === undefined ? null : (decodeRow(shape, raw as Row) as unknown as Tables[Table]))
+  }
+
+  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    const { shape, tests, ordering, limit } = planList(table, query)
+    const rows = this.#ask(() => this.#statements.list(shape, tests, ordering).all(...bind(tests), limit))
+    return Promise.resolve(rows.map((raw) => decodeRow(shape, raw as Row) as unknown as Tables[Table]))
+  }
+
+  commit(commit: Commit): Promise<Committed> {
+    return this.#commits.add(commit)
+  }
+
+  reserve(name: string, count: number): Promise<number> {
+    return this.#counters.reserve(name, count)
+  }
+
+  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
+    const row = this.#get(ACQUIRE, name, holder, until, this.#clock.now()) as { fencing: number } | undefined
+    return Promise.resolve(row === undefined ? null : { fencing: row.fencing })
+  }
+
+  async release(name: string, holder: string): Promise<void> {
+    this.#run(RELEASE, name, holder)
+    return Promise.resolve()
+  }
+
+  async read(replica: string): Promise<Instant | null> {
+    const row = this.#get(READ_MARK, replica) as { mark: Instant } | undefined
+    return Promise.resolve(row?.mark ?? null)
+  }
+
+  async write(replica: string, mark: Instant): Promise<void> {
+    this.#run(WRITE_MARK, replica, mark)
+    return Promise.resolve()
+  }
+
+  async databaseNow(): Promise<Instant | null> {
+    return Promise.resolve(null)
+  }
+
+  async purge(before: Instant): Promise<number> {
+    let total = 0
+    for (const table of PERISHABLE) total += await purgeInChunks(() => this.#run(PURGE[table], before))
+    return total
+  }
+
+  async ping(): Promise<void> {
+    this.#get('SELECT 1')
+    return Promise.resolve()
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.close()
+    this.#connection.close()
+    this.#lock.close()
+  }
+
+  #addToCounter(name: string, count: number): Promise<number> {
+    const row = this.#get(ADD_TO_COUNTER, name, count) as { next: number }
+    return Promise.resolve(row.next - count)
+  }
+
+  #get(sql: string, ...parameters: readonly Stored[]): unknown {
+    return this.#ask(() => this.#statements.fixed(sql).get(...parameters))
+  }
+
+  #run(sql: string, ...parameters: readonly Stored[]): number {
+    return this.#ask(() => this.#statements.fixed(sql).run(...parameters)).changes
+  }
+
+  #ask<Answer>(question: () => Answer): Answer {
+    if (!this.#connection.open) throw storeError('STORE_CLOSED')
+    try {
+      return question()
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+}

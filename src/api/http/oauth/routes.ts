@@ -1,0 +1,94 @@
+import type { ExchangeRequest } from '#flows/exchange-request.ts'
+import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import {
+  introspectionAnswer,
+  noQuery,
+  parseAuthorizationDetails,
+  tokenAnswer,
+  tokenReference,
+  tokenRequest,
+  type TokenAnswer,
+  type TokenRequest,
+} from '#wire/index.ts'
+import { route, SMALL_BODY } from '../build-route.ts'
+import { CLIENTS } from '../callers.ts'
+import type { Route } from '../route.ts'
+import { authorityOf } from '../tasks/routes.ts'
+
+const base = {
+  surface: 'api',
+  method: 'POST',
+  takes: 'form',
+  limits: SMALL_BODY,
+  errors: 'oauth',
+  status: 200,
+} as const
+
+function exchangeRequest(form: TokenRequest): ExchangeRequest {
+  const details = form.authorization_details
+  return {
+    grantType: form.grant_type,
+    clientId: form.client_id ?? null,
+    subjectToken: form.subject_token ?? null,
+    subjectTokenType: form.subject_token_type ?? null,
+    actorToken: form.actor_token ?? null,
+    actorTokenType: form.actor_token_type ?? null,
+    requestedTokenType: form.requested_token_type ?? null,
+    resources: form.resource ?? [],
+    audiences: form.audience ?? [],
+    scope: form.scope ?? null,
+    authorizationDetails: details === undefined ? null : parseAuthorizationDetails(details),
+    taskId: form.task_id ?? null,
+  }
+}
+
+function tokenBody(answer: ExchangeAnswer): TokenAnswer {
+  return {
+    access_token: answer.accessToken,
+    issued_token_type: answer.issuedTokenType,
+    token_type: answer.tokenType,
+    expires_in: answer.expiresIn,
+    scope: answer.scope,
+    authorization_details: authorityOf(answer.authorizationDetails),
+    task_id: answer.task,
+    txn: answer.transaction,
+  }
+}
+
+const NO_CACHE = { pragma: 'no-cache' }
+
+export const OAUTH_ROUTES: readonly Route[] = [
+  route({
+    ...base,
+    id: 'exchangeToken',
+    summary: 'Token exchange (RFC 8693): start or narrow a task token',
+    path: '/oauth2/token',
+    callers: ['agent'],
+    schema: { body: tokenRequest, query: noQuery, answer: tokenAnswer },
+    hot: true,
+    flow: (flows, { caller, body }) => flows.exchangeToken(caller, exchangeRequest(body)),
+    render: (answer) => ({ body: tokenBody(answer), headers: NO_CACHE }),
+  }),
+  route({
+    ...base,
+    id: 'introspectToken',
+    summary: 'Token introspection (RFC 7662) for the audiences of the caller',
+    path: '/oauth2/introspect',
+    callers: ['agent'],
+    schema: { body: tokenReference, query: noQuery, answer: introspectionAnswer },
+    hot: true,
+    flow: (flows, { caller, body }) => flows.introspectToken(caller, { token: body.token }),
+    render: (answer) => ({ body: answer, headers: NO_CACHE }),
+  }),
+  route({
+    ...base,
+    id: 'revokeToken',
+    summary: 'Token revocation (RFC 7009), with everything derived from the token',
+    path: '/oauth2/revoke',
+    callers: CLIENTS,
+    schema: { body: tokenReference, query: noQuery, answer: null },
+    hot: false,
+    flow: (flows, { caller, body }) => flows.revokeToken(caller, { token: body.token }),
+    render: () => ({ body: null }),
+  }),
+]

@@ -1,0 +1,23 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const RECEIVER_ERRORS = {
+  RECEIVER_OPTIONS_INVALID: 'The receiver is configured with a value that it cannot use.',
+  RECEIVER_CERTIFICATE_MISSING: 'Present a client certificate on the TLS connection.',
+  RECEIVER_CERTIFICATE_INVALID: 'The client certificate is not a valid X.509-SVID of the trust domain.',
+  RECEIVER_AUTHORIZATION_MALFORMED: 'Send exactly one Authorization header with the Bearer scheme.',
+  RECEIVER_TOKEN_MISSING: 'Present a task token for this audience.',
+  RECEIVER_TOKEN_INVALID: 'The task token is not valid here.',
+  RECEIVER_TOKEN_NOT_BOUND: 'The task token is bound to another key than that of the connection.',
+  RECEIVER_TOKEN_INACTIVE: 'The task token is no longer active.',
+  RECEIVER_CALLER_NOT_ALLOWED: 'This service does not accept the caller.',
+  RECEIVER_ACTION_NOT_ALLOWED: 'The task does not allow this action on this object.',
+  RECEIVER_CONSTRAINT_UNKNOWN: 'The task is constrained in a way that this service cannot enforce.',
+  RECEIVER_TRUST_MISSING: 'The service has no trust bundle yet; try again later.',
+  RECEIVER_TRUST_STALE: 'The trust bundle of the service is too old; try again later.',
+  RECEIVER_BUNDLE_ROLLBACK: 'The fetched trust bundle is older than the one that is held.',
+  RECEIVER_INTROSPECTION_FAILED: 'The service cannot find out whether the task token is still active; try again later.',
+} as const satisfies ErrorTable
+
+export type ReceiverErrorCode = keyof typeof RECEIVER_ERRORS
+
+export const receiverError = errorsOf(RECEIVER_ERRORS)

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import type { z } from 'zod'
+import { serverError } from '../errors.ts'
+import { nearest } from './nearest.ts'
+import { configSchema, keysAt, type ConfigValues } from './schema.ts'
+import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
+
+/** The configuration of one server: checked, complete, frozen; every path is absolute. */
+export interface Config extends ConfigValues {
+  /** The data folder. */
+  readonly data: string
+}
+
+export interface ConfigSources {
+  /** The data folder; see `dataFolder` for what it is when nobody says. */
+  readonly data?: string | undefined
+  /** By dotted path, as in `listen.https`. A flag goes before a variable, and that before the file. */
+  readonly flags?: Overrides
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
+
+export const CONFIG_FILE = 'writ.yaml'
+
+/** `$WRIT_DATA`, else /var/lib/writ for root, else ~/.local/share/writ. */
+export function dataFolder(sources: ConfigSources = {}): string {
+  const { data, environment = process.env } = sources
+  const given = data ?? environment['WRIT_DATA']
+  if (given !== undefined && given !== '') return resolve(given)
+  return process.getuid?.() === 0 ? '/var/lib/writ' : join(homedir(), '.local/share/writ')
+}
+
+/**
+ * Reads `<data>/writ.yaml`.
+ * @throws CONFIG_NOT_FOUND, CONFIG_MALFORMED, CONFIG_KEY_UNKNOWN, CONFIG_VALUE_INVALID
+ */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const data = dataFolder(sources)
+  return makeConfig(data, parseYaml(readConfig(join(data, CONFIG_FILE))), sources)
+}
+
+/** The same from values that are at hand already, as `server init` has them. @throws as loadConfig */
+export function makeConfig(data: string, tree: unknown, sources: ConfigSources = {}): Config {
+  const { flags = {}, environment = process.env } = sources
+  const result = configSchema.safeParse(withOverrides(withOverrides(tree, overridesOf(environment)), flags))
+  if (!result.success) throw refusalOf(result.error.issues[0])
+  return deepFreeze({ ...absolute(data, result.data), data })
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw serverError('CONFIG_NOT_FOUND', { message: `cannot read ${path}`, details: { path }, cause })
+  }
+}
+
+function refusalOf(issue: z.core.$ZodIssue | undefined): Error {
+  const path = (issue?.path ?? []).map(String).join('.')
+  if (issue?.code !== 'unrecognized_keys') {
+    const what = issue?.message ?? 'invalid'
+    return serverError('CONFIG_VALUE_INVALID', { message: `${path}: ${what}`, details: { key: path, problem: what } })
+  }
+  const [unknown = ''] = issue.keys
+  const key = path === '' ? unknown : `${path}.${unknown}`
+  const near = nearest(unknown, keysAt(issue.path))
+  const hint = near === null ? {} : { nearest: near }
+  const question = near === null ? '' : `; did you mean ${near}?`
+  return serverError('CONFIG_KEY_UNKNOWN', { message: `unknown key ${key}${question}`, details: { key, ...hint } })
+}
+
+/** Paths are relative to the data folder. */
+function absolute(data: string, values: ConfigValues): ConfigValues {
+  const { tls, database } = values
+  const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
+  const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
+  const url = database.url.startsWith('file:') ? `file:${at(database.url.slice('file:'.length))}` : database.url
+  return {
+    ...values,
+    database: { url, password_file: optional(database.password_file) },
+    tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value
+  Object.values(value).forEach(deepFreeze)
+  return Object.freeze(value)
+}

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { isWritError } from '#kernel/errors.ts'
+import { TrustDomain } from '#spiffe/index.ts'
+
+const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
+const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+function isTrustDomain(name: string): boolean {
+  try {
+    TrustDomain.parse(name)
+    return true
+  } catch (error) {
+    if (isWritError(error)) return false
+    throw error
+  }
+}
+
+function isBase(protocols: readonly string[]): (url: string) => boolean {
+  return (url) => {
+    if (!URL.canParse(url) || url.endsWith('/')) return false
+    const { protocol, search, hash, username, password } = new URL(url)
+    return protocols.includes(protocol) && search + hash + username + password === ''
+  }
+}
+
+const address = z
+  .string()
+  .regex(HOST_PORT, 'write it as host:port')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'the port is too high')
+const file = z.string().min(1).max(4096)
+const rate = z.strictObject({ rate: z.number().positive().max(1e6), burst: z.int().min(1).max(1e6) })
+
+/** `<data>/writ.yaml`. Every key has its place here; one that has none is refused. */
+export const configSchema = z.strictObject({
+  trust_domain: z.string().refine(isTrustDomain, 'write a SPIFFE trust domain: lower case, no scheme'),
+  /** The issuer of tokens, and where clients reach the server; no slash at the end. */
+  public_url: z
+    .string()
+    .max(1024)
+    .refine(isBase(['https:']), 'write https://host[:port] without a slash at the end'),
+  /** Where CRLs and OCSP answers will be served; nothing refers to it before they are. */
+  status_url: z
+    .string()
+    .max(1024)
+    .refine(isBase(['http:']), 'write http://host[:port] without a slash')
+    .optional(),
+  mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  /** Names this process among others on the same database, in the log and in serial numbers. */
+  replica: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
+        .default('main'),
+      number: z.int().min(1).max(127).default(1),
+    })
+    .prefault({}),
+  listen: z
+    .strictObject({
+      https: address.default('127.0.0.1:8443'),
+      /** `null` turns a listener off. */
+      status: address.nullable().default('127.0.0.1:8080'),
+      health: address.nullable().default('127.0.0.1:9090'),
+    })
+    .prefault({}),
+  database: z
+    .strictObject({
+      /** `file:writ.db` in the data folder unless given; `postgresql://user@host/name` for several replicas. */
+      url: z.string().min(1).max(2048).default('file:writ.db'),
+      password_file: file.optional(),
+    })
+    .prefault({}),
+  tls: z
+    .strictObject({
+      min: z.enum(['1.2', '1.3']).default('1.2'),
+      /** More DNS names of the server, besides the host of public_url and localhost. */
+      names: z.array(z.string().max(253).regex(DNS_NAME)).max(16).default([]),
+      /** A public certificate for clients that do not know our authorities, chosen by the name that they ask for. */
+      certificate_file: file.optional(),
+      key_file: file.optional(),
+    })
+    .refine((tls) => (tls.certificate_file === undefined) === (tls.key_file === undefined), {
+      path: ['key_file'],
+      message: 'certificate_file and key_file go together',
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      /** Callers whom nobody has authenticated, by network prefix. */
+      address: rate.prefault({ rate: 100, burst: 400 }),
+      identity: rate.prefault({ rate: 1000, burst: 2000 }),
+      max_in_flight: z.int().min(1).max(100_000).default(2000),
+      max_connections: z.int().min(1).max(1_000_000).default(10_000),
+    })
+    .prefault({}),
+  name_constraints: z.boolean().default(false),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+})
+
+/** What is written; defaults may be left out. */
+export type ConfigFile = z.input<typeof configSchema>
+export type ConfigValues = z.output<typeof configSchema>
+
+/** What each group of keys may hold, for the nearest one to an unknown key. */
+export function keysAt(path: readonly PropertyKey[]): readonly string[] {
+  let schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Node
+  for (const step of path) schema = schema.properties?.[String(step)] ?? {}
+  return Object.keys(schema.properties ?? {})
+}
+
+interface Node {
+  readonly properties?: Readonly<Record<string, Node>>
+}

@@ -1,0 +1,23 @@
+import { afterAll, describe } from 'vitest'
+import { commits } from './store/commits.ts'
+import { concurrency } from './store/concurrency.ts'
+import { duties } from './store/duties.ts'
+import { queries } from './store/queries.ts'
+import { dropIdle, KINDS } from './store/subjects.ts'
+
+afterAll(dropIdle)
+
+describe.each(KINDS)('$name', (kind) => {
+  describe('a query', () => {
+    queries(kind)
+  })
+  describe('a commit', () => {
+    commits(kind)
+  })
+  describe('many commits at once', () => {
+    concurrency(kind)
+  })
+  describe('counters, leases and clock marks', () => {
+    duties(kind)
+  })
+})

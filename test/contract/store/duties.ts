@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { after, SECOND } from '#kernel/instant.ts'
+import { codeOfAsync } from '../../support/code-of.ts'
+import { T0 } from './samples.ts'
+import type { Database, Kind, Subject } from './subjects.ts'
+
+/** Counters, leases, clock marks. */
+export function duties(kind: Kind): void {
+  let database: Database
+  let store: Subject
+  beforeEach(async () => {
+    database = await kind.make()
+    store = await database.open()
+  })
+  afterEach(() => database.dispose())
+
+  it('a counter starts at 0, goes on, and knows nothing of other counters', async () => {
+    expect(await store.reserve('a', 1)).toBe(0)
+    expect(await store.reserve('a', 10)).toBe(1)
+    expect(await store.reserve('b', 1)).toBe(0)
+    expect(await store.reserve('a', 1)).toBe(11)
+  })
+
+  it('1000 callers at once get 1000 different numbers', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const attempts = Array.from({ length: 1000 }, async (_, index) => {
+      const count = 1 + (index % 3)
+      const first = await (index % 2 === 0 ? store : second).reserve('a', count)
+      return Array.from({ length: count }, (_unused, offset) => first + offset)
+    })
+    const numbers = (await Promise.all(attempts)).flat()
+    expect(new Set(numbers).size).toBe(numbers.length)
+    expect(Math.max(...numbers)).toBe(numbers.length - 1)
+  })
+
+  it('a counter refuses to hand out nothing', async () => {
+    expect(await codeOfAsync(() => store.reserve('a', 0))).toBe('STORE_QUERY_INVALID')
+  })
+
+  it('a lease has one holder until it runs out, and its fencing token rises with each change', async () => {
+    const until = after(T0, 10 * SECOND)
+    expect(await store.acquire('crl', 'one', until)).toEqual({ fencing: 1 })
+    expect(await store.acquire('crl', 'two', until)).toBeNull()
+    expect(await store.acquire('other', 'two', until)).toEqual({ fencing: 1 })
+    database.clock.advance(9 * SECOND)
+    expect(await store.acquire('crl', 'one', after(until, 10 * SECOND))).toEqual({ fencing: 1 })
+    database.clock.advance(2 * SECOND)
+    expect(await store.acquire('crl', 'two', until)).toBeNull()
+    database.clock.advance(9 * SECOND)
+    expect(await store.acquire('crl', 'two', after(until, 60 * SECOND))).toEqual({ fencing: 2 })
+    expect(await store.acquire('crl', 'one', after(until, 60 * SECOND))).toBeNull()
+  })
+
+  it('a released lease is free, and whoever does not hold it cannot release it', async () => {
+    const until = after(T0, 10 * SECOND)
+    await store.acquire('crl', 'one', until)
+    await store.release('crl', 'two')
+    expect(await store.acquire('crl', 'two', until)).toBeNull()
+    await store.release('crl', 'one')
+    expect(await store.acquire('crl', 'two', until)).toEqual({ fencing: 2 })
+  })
+
+  it('of many who want a free lease at once, one gets it', async () => {
+    const until = after(T0, 10 * SECOND)
+    const wanted = Array.from({ length: 20 }, (_, index) => store.acquire('crl', `holder-${String(index)}`, until))
+    expect((await Promise.all(wanted)).filter((lease) => lease !== null)).toEqual([{ fencing: 1 }])
+  })
+
+  it('a clock mark is what was last written for that replica', async () => {
+    expect(await store.read('one')).toBeNull()
+    await store.write('one', after(T0, 5))
+    await store.write('two', after(T0, 9))
+    expect(await store.read('one')).toBe(after(T0, 5))
+    await store.write('one', T0)
+    expect(await store.read('one')).toBe(T0)
+  })
+
+  it('the clock of the database is its own or none', async () => {
+    const now = await store.databaseNow()
+    if (kind.name === 'PostgreSQL') expect(Math.abs(now! - Date.now())).toBeLessThan(60_000)
+    else expect(now).toBeNull()
+  })
+}

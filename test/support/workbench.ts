@@ -1,0 +1,39 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Bytes } from '#kernel/bytes.ts'
+import { toPem } from '#x509/index.ts'
+
+/** Whether a program is there and says yes. */
+export function succeeds(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args).status === 0
+}
+
+/** A folder of its own in which other programs are run. */
+export class Workbench {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'writ-'))
+
+  /** Runs a program in the folder; throws unless it succeeds. */
+  run(command: string, ...args: string[]): string {
+    return execFileSync(command, args, { cwd: this.#folder, stdio: 'pipe' }).toString()
+  }
+
+  write(name: string, contents: string | Bytes): string {
+    const path = join(this.#folder, name)
+    writeFileSync(path, contents)
+    return path
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.#folder, name), 'utf8')
+  }
+
+  writeCertificates(name: string, ...certificates: Bytes[]): string {
+    return this.write(name, certificates.map((der) => toPem('CERTIFICATE', der)).join(''))
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true })
+  }
+}
