@@ -33,17 +33,31 @@ export async function runRound(place: Place, stories: readonly StoryName[], poin
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const signal = await new Promise<string | null>((resolve) => child.once('close', (_code, how) => { resolve(how) }))
+  const signal = await new Promise<string | null>((resolve) =>
+    child.once('close', (_code, how) => {
+      resolve(how)
+    }),
+  )
   const lines = stdout.split('\n')
   return {
     killed: signal === 'SIGKILL',
-    acknowledged: lines.filter((line) => line.startsWith('acknowledged ')).map((line) => line.slice('acknowledged '.length)),
-    passed: lines.find((line) => line.startsWith('passed '))?.slice('passed '.length).split(' ') ?? [],
+    acknowledged: lines
+      .filter((line) => line.startsWith('acknowledged '))
+      .map((line) => line.slice('acknowledged '.length)),
+    passed:
+      lines
+        .find((line) => line.startsWith('passed '))
+        ?.slice('passed '.length)
+        .split(' ') ?? [],
     stderr,
   }
 }
 
-async function everyRow<Table extends TableName>(house: House, table: Table, key: keyof Tables[Table]): Promise<Tables[Table][]> {
+async function everyRow<Table extends TableName>(
+  house: House,
+  table: Table,
+  key: keyof Tables[Table],
+): Promise<Tables[Table][]> {
   const rows: Tables[Table][] = []
   for (;;) {
     const after = rows.at(-1)?.[key] as string | undefined
@@ -66,10 +80,12 @@ export async function violationsAt(place: Place, acknowledged: readonly string[]
       ...unrecordedSignatures(place, certificates, leaves),
       ...lostAcknowledgements(acknowledged, certificates, leaves),
       ...gaps(leaves),
-      ...certificates.filter(({ state }) => state === 'intent').map(({ serial }) => `intent ${serial} was not given up`),
+      ...certificates
+        .filter(({ state }) => state === 'intent')
+        .map(({ serial }) => `intent ${serial} was not given up`),
     ]
     // It works again, for a newcomer too.
-    await STORIES.enroll(house)
+    await STORIES.enroll(house, () => undefined)
     return found
   } finally {
     await house.close()
@@ -92,9 +108,15 @@ function payloadsOf(leaf: Leaf): string[] {
   return payload === undefined ? [] : [payload.replace('sha-256:', '')]
 }
 
-function lostAcknowledgements(acknowledged: readonly string[], certificates: readonly Certificate[], leaves: readonly Leaf[]): string[] {
+function lostAcknowledgements(
+  acknowledged: readonly string[],
+  certificates: readonly Certificate[],
+  leaves: readonly Leaf[],
+): string[] {
   const kept = new Set([
-    ...certificates.filter(({ state, der }) => state === 'issued' && der !== null).map(({ serial }) => `certificate ${serial}`),
+    ...certificates
+      .filter(({ state, der }) => state === 'issued' && der !== null)
+      .map(({ serial }) => `certificate ${serial}`),
     ...leaves.flatMap(payloadsOf).map((payload) => `token ${payload}`),
   ])
   return acknowledged.filter((what) => !kept.has(what)).map((what) => `acknowledged and lost: ${what}`)

@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs'
 import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { enroll } from '#flows/enroll.ts'
@@ -14,10 +13,8 @@ import { createCsr, toPem } from '#x509/index.ts'
 import { newTestKey, type TestKey } from '../keys.ts'
 import { AGENT, AUDIENCE, PUBLIC_URL, type House } from './house.ts'
 
-/** What a client has in its hands once it was answered; the parent reads it from standard output. */
-function acknowledge(kind: 'certificate' | 'token', id: string): void {
-  writeSync(1, `acknowledged ${kind} ${id}\n`)
-}
+/** Told what a client has in its hands once it was answered: `certificate <serial>` or `token <digest>`. */
+export type Acknowledge = (what: string) => void
 
 async function csr(key: TestKey): Promise<string> {
   return toPem('CERTIFICATE REQUEST', await createCsr(key.signer))
@@ -29,29 +26,33 @@ async function enrolled(house: House, key: TestKey): Promise<SvidAnswer> {
   return enroll(ports, anonymous, { attestor: 'join_token', evidence: { token }, csr: await csr(key) })
 }
 
-const peerOf = (answer: SvidAnswer) => ({ kind: 'tls' as const, chain: [answer.svid.certificate], address: '127.0.0.1' })
+const peerOf = (answer: SvidAnswer) => ({
+  kind: 'tls' as const,
+  chain: [answer.svid.certificate],
+  address: '127.0.0.1',
+})
 
 /** Each story prepares itself undisturbed, arms the crash points, and does the one thing that may be interrupted. */
 export const STORIES = {
-  enroll: async (house: House): Promise<void> => {
+  enroll: async (house: House, acknowledge: Acknowledge): Promise<void> => {
     const { ports, admin, anonymous, points } = house
     const token = (await addJoinToken(ports, admin, { agent: AGENT })).token.reveal()
     const request = await csr(newTestKey())
     points.arm()
     const answer = await enroll(ports, anonymous, { attestor: 'join_token', evidence: { token }, csr: request })
-    acknowledge('certificate', answer.svid.serial)
+    acknowledge(`certificate ${answer.svid.serial}`)
   },
-  renew: async (house: House): Promise<void> => {
+  renew: async (house: House, acknowledge: Acknowledge): Promise<void> => {
     const key = newTestKey()
     const first = await enrolled(house, key)
-    acknowledge('certificate', first.svid.serial)
+    acknowledge(`certificate ${first.svid.serial}`)
     const caller = await authenticateForRenewal(house.ports, peerOf(first))
     const request = await csr(key)
     house.points.arm()
     const answer = await renew(house.ports, caller, { csr: request })
-    acknowledge('certificate', answer.svid.serial)
+    acknowledge(`certificate ${answer.svid.serial}`)
   },
-  exchange: async (house: House): Promise<void> => {
+  exchange: async (house: House, acknowledge: Acknowledge): Promise<void> => {
     const { ports, points } = house
     const first = await enrolled(house, newTestKey())
     const caller = await authenticate(ports, peerOf(first))
@@ -79,7 +80,7 @@ export const STORIES = {
       taskId: task.id,
     })
     const signed = answer.accessToken.slice(0, answer.accessToken.lastIndexOf('.'))
-    acknowledge('token', toHex(sha256(Buffer.from(signed))))
+    acknowledge(`token ${toHex(sha256(Buffer.from(signed)))}`)
   },
 } as const
 
