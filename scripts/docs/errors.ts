@@ -1,4 +1,4 @@
-// docs/errors.md from the tables in every errors.ts of src.
+// docs/errors.md from every `…_ERRORS` table of src.
 //   node --conditions=writ-source scripts/docs/errors.ts           writes it
 //   node --conditions=writ-source scripts/docs/errors.ts --check   exit 1 when it is not current
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -14,12 +14,20 @@ export interface ErrorsOfOneHome {
   readonly codes: Readonly<Record<string, string>>
 }
 
-/** Every `…_ERRORS` table that an errors.ts exports, by folder. src/flows/errors.ts only joins them and is left out. */
+const TABLE = /^export const [A-Z0-9_]+_ERRORS = /m
+
+/** Every `…_ERRORS` table that a file exports, by folder. src/flows/errors.ts only joins them and is left out. */
 export async function errorTables(): Promise<readonly ErrorsOfOneHome[]> {
   const files = readdirSync(`${root}/src`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /(^|\/)errors\.ts$/.test(file) && file !== 'flows/errors.ts')
+    .filter((file) => file.endsWith('.ts') && file !== 'flows/errors.ts')
+    .filter((file) => TABLE.test(readFileSync(`${root}/src/${file}`, 'utf8')))
     .sort()
-  return await Promise.all(files.map(async (file) => ({ home: dirname(file), codes: await codesOf(file) })))
+  const homes = new Map<string, Record<string, string>>()
+  for (const file of files) {
+    const home = dirname(file)
+    homes.set(home, { ...homes.get(home), ...(await codesOf(file)) })
+  }
+  return [...homes].map(([home, codes]) => ({ home, codes }))
 }
 
 async function codesOf(file: string): Promise<Record<string, string>> {

@@ -10,7 +10,7 @@ import { isTrusted } from './states.ts'
 import { REFRESH_HINT_SECONDS } from './thresholds.ts'
 
 /** The kinds whose keys are published as a JWKS of their own. */
-export type JwksKind = 'access-token' | 'jwt-svid'
+export type JwksKind = 'access-token' | 'jwt-svid' | 'status'
 
 /** Self-rooted: the issuing authorities are the anchors. Rooted: their root is. */
 export type AuthorityMode = 'self-rooted' | 'rooted'
@@ -88,10 +88,12 @@ export class AuthoritySet {
     return anchor
   }
 
-  /**
-   * The SPIFFE bundle. Its sequence is the sum of the versions of all authorities: every change of any of them raises
-   * it, whoever made it, and every replica counts the same (B-2).
-   */
+  /** Rises with every change of any authority. */
+  get sequence(): bigint {
+    return sequenceOf(this.records)
+  }
+
+  /** The SPIFFE bundle, with the set's sequence (B-2). */
   bundle(): Bundle {
     return this.#bundle
   }
@@ -110,6 +112,11 @@ export class AuthoritySet {
 
   jwks(kind: JwksKind): JwkSet {
     return encodeJwks(this.keySet(kind).keys())
+  }
+
+  /** What `/oauth2/jwks` publishes: the keys of every kind of token of that issuer, each kind with keys of its own. */
+  oauthJwks(): JwkSet {
+    return encodeJwks([...this.keySet('access-token').keys(), ...this.keySet('status').keys()])
   }
 
   /** Whether the key is that of any authority, past ones included: nobody else may have it. */
@@ -135,10 +142,18 @@ export class AuthoritySet {
     return new Bundle({
       trustDomain: this.trustDomain,
       entries: [...x509, ...tokens],
-      sequence: this.records.reduce((sum, { version }) => sum + BigInt(version), 0n),
+      sequence: this.sequence,
       refreshHint: REFRESH_HINT_SECONDS,
     })
   }
+}
+
+/**
+ * The sum of the versions of all authorities, past ones included: every change of any of them raises it, whoever made
+ * it, and every replica counts the same.
+ */
+export function sequenceOf(records: readonly AuthorityRecord[]): bigint {
+  return records.reduce((sum, { version }) => sum + BigInt(version), 0n)
 }
 
 /** Where a story finds the authorities as they are now. */

@@ -1,6 +1,7 @@
 export {
   AuthoritySet,
   CurrentAuthorities,
+  sequenceOf,
   type AuthorityMode,
   type AuthoritySetFields,
   type AuthoritySource,

@@ -8,7 +8,7 @@ export type RotationStep =
   | { readonly step: 'publish' | 'activate' | 'retire'; readonly authority: AuthorityRecord }
 
 /** The kinds that a server of today has. Roots are made by a ceremony, never by rotation. */
-export const ROTATED_KINDS = ['x509', 'jwt-svid', 'access-token'] as const satisfies readonly AuthorityKind[]
+export const ROTATED_KINDS = ['x509', 'jwt-svid', 'access-token', 'status'] as const satisfies readonly AuthorityKind[]
 
 /** A preparation takes seconds; one that is older was given up. */
 const PREPARATION: Milliseconds = 5 * MINUTE
@@ -42,24 +42,33 @@ function succession(kind: AuthorityKind, records: readonly AuthorityRecord[], no
   const active = records.find(({ state }) => state === 'active')
   const next = successorOf(active, records)
   if (active !== undefined && now < prepareAt(active)) return []
-  if (next === undefined) return records.some(isHalfMadeSince(now)) ? [] : [{ step: 'prepare', kind }]
+  if (next === undefined) return records.some(isBegun(active, now)) ? [] : [{ step: 'prepare', kind }]
   if (next.state === 'prepared') return [{ step: 'publish', authority: next }]
   return mayTakeOver(next, active, now) ? [{ step: 'activate', authority: next }] : []
 }
 
-function isHalfMadeSince(now: Instant): (record: AuthorityRecord) => boolean {
-  return (record) => isHalfMade(record) && now <= record.createdAt + PREPARATION
+/** Being made at this moment; or made for this very change, and ending no later, since the root does not last longer. */
+function isBegun(active: AuthorityRecord | undefined, now: Instant): (record: AuthorityRecord) => boolean {
+  return (record) => {
+    if (isHalfMade(record)) return now <= record.createdAt + PREPARATION
+    return isUnused(record) && active !== undefined && record.createdAt >= prepareAt(active)
+  }
 }
 
-/** The newest that is ready and outlives the active one; the furthest along is preferred. */
+function isUnused({ state, activatedAt }: AuthorityRecord): boolean {
+  return (state === 'prepared' || state === 'published') && activatedAt === null
+}
+
+/**
+ * One that is ready, outlives the active one and never was active: what an operator took back is not for a machine to
+ * bring in again. The furthest along is preferred.
+ */
 function successorOf(
   active: AuthorityRecord | undefined,
   records: readonly AuthorityRecord[],
 ): AuthorityRecord | undefined {
   const ready = records.filter(
-    (record) =>
-      (record.state === 'published' || (record.state === 'prepared' && !isHalfMade(record))) &&
-      (active === undefined || record.notAfter > active.notAfter),
+    (record) => isUnused(record) && !isHalfMade(record) && (active === undefined || record.notAfter > active.notAfter),
   )
   return ready.find(({ state }) => state === 'published') ?? ready[0]
 }
@@ -73,7 +82,9 @@ function mayTakeOver(next: AuthorityRecord, active: AuthorityRecord | undefined,
 function endings(records: readonly AuthorityRecord[], { now, longestLeaf }: RotationFacts): readonly RotationStep[] {
   const since = records.find(({ state }) => state === 'active')?.activatedAt ?? null
   if (since === null || now < retireAt(since, longestLeaf)) return []
-  const over = records.filter(({ state }) => state === 'retiring')
+  const over = records.filter(
+    ({ state, activatedAt }) => state === 'retiring' || (state === 'published' && activatedAt !== null),
+  )
   return over.map((authority) => ({ step: 'retire', authority }))
 }
 

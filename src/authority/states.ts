@@ -47,10 +47,10 @@ export function transition(record: AuthorityRecord, name: TransitionName, now: I
   }
 }
 
-/** A first activation is remembered for ever; a retirement is made undone by nothing. */
+/** `activatedAt` is the latest activation: whoever signed before has signed nothing since. */
 function stamps(record: AuthorityRecord, to: AuthorityState, now: Instant): Partial<AuthorityRecord> {
   if (to === 'published' && record.publishedAt === null) return { publishedAt: now }
-  if (to === 'active' && record.activatedAt === null) return { activatedAt: now }
+  if (to === 'active') return { activatedAt: now }
   if (to === 'retired') return { retiredAt: now }
   return {}
 }

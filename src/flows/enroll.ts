@@ -16,10 +16,10 @@ import {
 } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
-import { decide } from './denials.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
-import type { Change, Guard, Reader } from './ports.ts'
+import type { Change, Reader } from './ports.ts'
+import { recordingDenials, type Attempt } from './recorded-story.ts'
 import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
 export interface EnrollPorts extends IssuePorts {
@@ -54,19 +54,21 @@ interface Shown {
 export async function enroll(ports: EnrollPorts, caller: Caller, asked: EnrollRequest): Promise<SvidAnswer> {
   // 1. The request shows that its sender holds the key.
   const request = parseRequestText(asked.csr)
-  // 2. Something that we trust vouches for the sender.
+  // 2. Something that we trust vouches for the sender; whoever has come so far is refused on record.
   const shown = await attest(ports, { caller, request, asked })
+  return recordingDenials(ports, attemptOf(shown), (watched) => enrollAs(watched, shown))
+}
+
+async function enrollAs(ports: EnrollPorts, shown: Shown): Promise<SvidAnswer> {
+  const { attested, candidates, requested } = shown
+  const isOther = requested !== null && candidates.every(({ name }) => name !== requested)
+  if (attested.consumption !== null && isOther) throw attestationError('JOIN_TOKEN_OTHER_AGENT')
   // 3. Who asks again for an answer that was lost gets it.
-  const redeemedFor = shown.attested.consumption?.redeemedFor ?? null
+  const redeemedFor = attested.consumption?.redeemedFor ?? null
   if (redeemedFor !== null) return repeat(ports, shown, redeemedFor)
   // 4. Exactly one agent is registered for what was attested; this is a new instance of it.
-  const registration = await decide(ports.journal, denialOf(shown), () =>
-    register(shown.attested, shown.candidates, {
-      requested: shown.requested,
-      trustDomain: ports.profile.trustDomain,
-      random: ports.random,
-    }),
-  )
+  const { trustDomain } = ports.profile
+  const registration = register(attested, candidates, { requested, trustDomain, random: ports.random })
   // 5. The policy permits, the intent is recorded together with the instance and what it used up, then it is signed.
   return issue(ports, shown, newInstance(ports, shown, registration))
 }
@@ -85,13 +87,7 @@ async function attest(
   const requested = asked.agent ?? null
   const candidates = await findCandidates(ports.reader, attested, requested)
   const key = idempotencyKey('enroll', attested.consumption?.joinToken ?? attested.evidenceDigest, csrDigest)
-  const shown = { caller, request, attested, requested, candidates, key }
-  if (attested.namedAgent !== null && requested !== null && candidates.every(({ name }) => name !== requested)) {
-    await decide(ports.journal, denialOf(shown), () => {
-      throw attestationError('JOIN_TOKEN_OTHER_AGENT')
-    })
-  }
-  return shown
+  return { caller, request, attested, requested, candidates, key }
 }
 
 const PAGE = 1000
@@ -113,27 +109,27 @@ async function findCandidates(
   }
 }
 
-/** Whoever was refused after an attestation is known by it; why no agent matched is written down, never answered. */
-function denialOf(shown: Shown): Parameters<typeof decide>[1] {
-  const { attested, caller, candidates } = shown
-  const match = explainMatch(attested, candidates).slice(0, MAX_EXPLAINED)
+/** Whoever is refused after an attestation is known by it; why no agent matched is written down, never answered. */
+function attemptOf({ attested, caller, candidates }: Shown): Attempt {
+  const { attestor, consumption, evidenceDigest } = attested
   return {
     type: 'instance.enrolled',
     actor: caller.name,
-    object:
-      attested.consumption === null ? `attestor:${attested.attestor}` : `join-token:${attested.consumption.joinToken}`,
-    commitments: { attestor: attested.attestor, evidence: `sha-256:${attested.evidenceDigest}` },
-    private: { match: canonicalize(match as unknown as JsonValue) },
+    object: consumption === null ? `attestor:${attestor}` : `join-token:${consumption.joinToken}`,
+    commitments: { attestor, evidence: `sha-256:${evidenceDigest}` },
+    explain: () => {
+      const match = explainMatch(attested, candidates.slice(0, MAX_EXPLAINED))
+      return { match: canonicalize(match as unknown as JsonValue) }
+    },
   }
 }
 
 const MAX_EXPLAINED = 100
 
-/** An instance to issue to, and what the commit has to check and change besides. */
+/** An instance to issue to, and what the commit has to change besides. */
 interface Issue {
   readonly registration: Registration
   readonly instance: InstanceRecord
-  readonly guards: readonly Guard[]
   readonly changes: readonly Change[]
 }
 
@@ -162,7 +158,7 @@ function newInstance(ports: EnrollPorts, { attested }: Shown, registration: Regi
     row: instance,
     refuse: () => registryError('INSTANCE_NOT_ACTIVE'),
   }
-  return { registration, instance, guards: [], changes: [insert, ...redemption(attested, instance)] }
+  return { registration, instance, changes: [insert, ...redemption(attested, instance)] }
 }
 
 /** Promise 3: of any number of redemptions at once, this update finds an unused token for one. */
@@ -183,24 +179,18 @@ function redemption(attested: Attested, instance: InstanceRecord): readonly Chan
 async function repeat(ports: EnrollPorts, shown: Shown, instanceId: string): Promise<SvidAnswer> {
   const instance = await ports.reader.find('Instance', { id: instanceId })
   const [agent] = shown.candidates
+  if (instance === null || agent === undefined) throw attestationError('JOIN_TOKEN_USED')
+  const registration = reregister(instance, agent, ports.clock.now())
   const found = await findIssued(ports, shown.key)
-  const registration = await decide(ports.journal, denialOf(shown), () => {
-    if (instance === null || agent === undefined) throw attestationError('JOIN_TOKEN_USED')
-    if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
-    return reregister(instance, agent, ports.clock.now())
-  })
-  if (found !== null && found !== 'intent') return svidAnswer(instanceId, found)
+  if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
+  if (found !== null) return svidAnswer(instanceId, found)
   // Recorded and never signed: it was given up, and the same instance is issued to anew.
-  if (instance === null) throw attestationError('JOIN_TOKEN_USED')
-  return issue(ports, shown, { registration, instance, guards: [], changes: [] })
+  return issue(ports, shown, { registration, instance, changes: [] })
 }
 
 async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<SvidAnswer> {
-  const { registration, instance, guards, changes } = what
-  const { keyClass } = instance
-  const grant = await decide(ports.journal, denialOf(shown), () =>
-    permitIssuance(registration, { at: ports.clock.now(), keyClass }),
-  )
+  const { registration, instance, changes } = what
+  const grant = permitIssuance(registration, { at: ports.clock.now(), keyClass: instance.keyClass })
   const svid = await issueX509Svid(ports, {
     caller: registration.spiffeId.toString(),
     registration,
@@ -209,7 +199,7 @@ async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<Svi
     instance,
     renewed: null,
     idempotencyKey: shown.key,
-    guards,
+    guards: [],
     changes,
   })
   return svidAnswer(instance.id, svid)

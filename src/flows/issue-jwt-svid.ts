@@ -6,10 +6,10 @@ import { after, earliest, wholeSecond, type Instant } from '#kernel/instant.ts'
 import { permitJwtSvid } from '#policy/index.ts'
 import { requireActive, reregister } from '#registry/index.ts'
 import { credentialCutoffKeys, cutoffKey, liveCutoffGuard, revocationError } from '#revocation/index.ts'
-import { decide } from './denials.ts'
 import { issueJwt } from './issue-token.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import type { Guard } from './ports.ts'
+import { recordingDenials } from './recorded-story.ts'
 
 export const JWT_SVID_ERRORS = {
   JWT_SVID_AUDIENCE_INVALID: 'Name 1 to 4 different audiences of at most 255 characters each.',
@@ -34,37 +34,36 @@ const MAX_AUDIENCE = 255
  * A JWT-SVID of the caller's own instance, for audiences that its registration permits or for this server itself.
  * @throws CALLER_NOT_AGENT, AGENT_SUSPENDED, JWT_SVID_AUDIENCE_INVALID, POLICY_AUDIENCE, ATTESTATION_TOO_OLD
  */
-export async function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+export function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
   // 1. Whose it is to be.
   const holder = caller.requireAgent()
-  const issuedAt = wholeSecond(await ports.clockGuard.check())
-  const what = { type: 'token.issued', actor: caller.name, object: `instance:${holder.instance.id}` }
+  const attempt = { type: 'token.issued', actor: caller.name, object: `instance:${holder.instance.id}` }
+  return recordingDenials(ports, attempt, (watched) => issueFor(watched, holder, asked))
+}
+
+async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+  const now = await ports.clockGuard.check()
   // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
-  const { grant, prepared, expiresAt } = await decide(ports.journal, what, () =>
-    prepare(ports, holder, asked, issuedAt),
-  )
+  const { grant, prepared, expiresAt } = prepare(ports, holder, asked, now)
   // 3. Recorded, as long as everything that it rests on still stands, then signed.
-  const commit = {
-    guards: guardsOf(ports, holder, issuedAt),
-    changes: [],
-    leaf: {
-      type: what.type,
-      actor: what.actor,
-      inputDigest: grant.inputDigest,
-      policy: grant.policyDigest,
-      commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
-      private: { input: grant.input },
-    },
-    events: [],
+  const leaf = {
+    type: 'token.issued',
+    actor: holder.spiffeId.toString(),
+    inputDigest: grant.inputDigest,
+    policy: grant.policyDigest,
+    commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
+    private: { input: grant.input },
   }
+  const commit = { guards: guardsOf(ports, holder, wholeSecond(now)), changes: [], leaf, events: [] }
   const token = await issueJwt(ports, { prepared, commit })
   return { token, spiffeId: holder.spiffeId.toString(), expiresAt }
 }
 
-function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest, issuedAt: Instant) {
+function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest, now: Instant) {
   const { agent, instance, spiffeId, certificate } = holder
   requireActive(agent)
-  const registration = reregister(instance, agent, issuedAt)
+  const registration = reregister(instance, agent, now)
+  const issuedAt = wholeSecond(now)
   const audience = parseAudience(asked.audience)
   const { publicUrl } = ports.profile
   const lifetime = registration.jwtLifetime
@@ -79,8 +78,10 @@ function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest
       signer.notAfter,
     ),
   )
-  const id = newId('token', issuedAt, ports.random)
-  const fields = { issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
+  if (expiresAt <= now) throw issuanceError('LIFETIME_TOO_SHORT')
+  const id = newId('token', now, ports.random)
+  const named = agent.identity === 'agent' ? { instance: instance.id } : {}
+  const fields = { ...named, issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
   return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt }
 }
 

@@ -1,4 +1,4 @@
-import { AuthoritySet, type AuthorityRecord } from '#authority/index.ts'
+import { AuthoritySet, sequenceOf, type AuthorityRecord, type CurrentAuthorities } from '#authority/index.ts'
 import type { Signer } from '#kernel/signer.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import type { Keys, Reader } from './ports.ts'
@@ -27,8 +27,25 @@ export async function listAuthorities(reader: Reader): Promise<readonly Authorit
  * @throws KEY_…, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID: a server that cannot sign as it should must say so
  */
 export async function loadAuthorities(ports: LoadAuthoritiesPorts): Promise<AuthoritySet> {
-  const { reader, keys, profile } = ports
-  const records = await listAuthorities(reader)
+  return openAuthorities(ports, await listAuthorities(ports.reader))
+}
+
+/**
+ * Brings the current set up to date with the store, where anybody changed it; run every few seconds on each replica.
+ * @throws as `loadAuthorities`; the set is then as it was
+ */
+export async function refreshAuthorities(
+  ports: LoadAuthoritiesPorts & { readonly authorities: CurrentAuthorities },
+): Promise<void> {
+  const records = await listAuthorities(ports.reader)
+  if (sequenceOf(records) === ports.authorities.current().sequence) return
+  ports.authorities.replace(await openAuthorities(ports, records))
+}
+
+async function openAuthorities(
+  { keys, profile }: LoadAuthoritiesPorts,
+  records: readonly AuthorityRecord[],
+): Promise<AuthoritySet> {
   const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root')
   const opened = needed.map(async ({ id, keyReference }): Promise<[string, Signer]> => [
     id,

@@ -5,7 +5,7 @@ export const OAUTH_ERRORS = {
   GRANT_TYPE_UNSUPPORTED: 'The grant type is not token exchange.',
   TOKEN_PARAMETER_MISSING: 'A parameter that this request needs is missing.',
   TOKEN_PARAMETER_UNEXPECTED: 'A parameter was sent that means nothing in this request.',
-  CLIENT_ID_MISMATCH: 'client_id is the SPIFFE ID of the client certificate.',
+  CLIENT_ID_MISMATCH: 'The client_id is not the SPIFFE ID of the client certificate.',
   REQUESTED_TOKEN_TYPE_UNSUPPORTED: 'Only access tokens are issued.',
   SUBJECT_TOKEN_TYPE_UNSUPPORTED: 'The subject token is of another type than it is declared to be.',
   SUBJECT_TOKEN_INVALID: 'The subject token is not valid.',

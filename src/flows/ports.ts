@@ -117,6 +117,15 @@ export interface Leases {
   release(name: string, holder: string): Promise<void>
 }
 
+/**
+ * Gives the rows that have no position yet the next ones, without gaps, each replica's in the order in which it wrote
+ * them. Only the holder of the lease calls it. A bounded number at a time: call it
+ * again until it answers 0, which is how many it numbered.
+ */
+export interface Sequencer {
+  sequence(table: 'LogLeaf' | 'Outbox'): Promise<number>
+}
+
 /** The highest wall-clock time at which this replica has issued (promise 12). */
 export interface ClockMarks {
   read(replica: string): Promise<Instant | null>

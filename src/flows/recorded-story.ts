@@ -4,7 +4,14 @@ import { isWritError } from '#kernel/errors.ts'
 import type { Commit, Committed, Journal } from './ports.ts'
 
 /** What is known of a request before anything is decided. */
-export type Attempt = Pick<LeafDraft, 'type' | 'actor' | 'object'>
+export interface Attempt extends Pick<LeafDraft, 'type' | 'actor' | 'object'> {
+  readonly commitments?: LeafDraft['commitments']
+  /** What is kept beside the leaf of a refusal, asked for only when there is one. */
+  readonly explain?: () => Readonly<Record<string, string>>
+}
+
+/** Who has not shown anything is counted at the door; a leaf for each would let anyone fill the log. */
+const UNKNOWN_CALLER = 'AUTHENTICATION_REQUIRED'
 
 /**
  * Runs a story of an authenticated caller, and writes down its refusal unless the journal did so already (AU-1: a
@@ -20,10 +27,15 @@ export async function recordingDenials<Ports extends { readonly journal: Journal
   try {
     return await story({ ...ports, journal })
   } catch (error) {
-    if (isWritError(error) && !journal.rejected(error)) {
+    if (isWritError(error) && error.code !== UNKNOWN_CALLER && !journal.rejected(error)) {
       const { policy, input } = error.details
+      const { type, actor, object, commitments, explain } = attempt
       await recordDenial(ports.journal, {
-        ...attempt,
+        type,
+        actor,
+        object,
+        ...(commitments === undefined ? {} : { commitments }),
+        ...(explain === undefined ? {} : { private: explain() }),
         code: error.code,
         policy: typeof policy === 'string' ? policy : null,
         inputDigest: typeof input === 'string' ? input : null,

@@ -6,10 +6,10 @@ import { permitIssuance } from '#policy/index.ts'
 import { requireActive, reregister } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
-import { decide } from './denials.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
 import type { Change, Guard, Reader } from './ports.ts'
+import { recordingDenials } from './recorded-story.ts'
 import { idempotencyKey, REPEATABLE, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
 export interface RenewRequest {
@@ -24,39 +24,46 @@ export interface RenewRequest {
  * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED, CSR_…, KEY_…, AGENT_SUSPENDED,
  * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
  */
-export async function renew(ports: IssuePorts, caller: Caller, asked: RenewRequest): Promise<SvidAnswer> {
-  // 1. Whose certificate it is; anonymous callers and people of the machine have none.
+export function renew(ports: IssuePorts, caller: Caller, asked: RenewRequest): Promise<SvidAnswer> {
+  // 1. Whose certificate it is; anonymous callers and users of the machine have none.
   const holder = caller.requireRenewable()
-  const what = { type: 'certificate.renewed', actor: caller.name, object: `certificate:${holder.certificate.serial}` }
-  // 2. The request shows that its sender holds the new key, and the agent may still have something new.
-  const request = await decide(ports.journal, what, () => {
-    requireActive(holder.agent)
-    return parseRequestText(asked.csr)
-  })
+  const object = `certificate:${holder.certificate.serial}`
+  const attempt = { type: 'certificate.renewed', actor: caller.name, object }
+  return recordingDenials(ports, attempt, (watched) => renewFor(watched, { caller, holder }, asked))
+}
+
+interface Renewing {
+  readonly caller: Caller
+  readonly holder: AgentIdentity
+}
+
+async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: RenewRequest): Promise<SvidAnswer> {
+  const { agent, instance, certificate } = holder
+  // 2. The agent may have something new, and the request shows that its sender holds the new key.
+  requireActive(agent)
+  const request = parseRequestText(asked.csr)
   // 3. Who asks again for an answer that was lost gets it.
   const now = ports.clock.now()
   const keys = keysAt(now, holder, request)
-  const found = await decide(ports.journal, what, () => findAnswer(ports, keys))
-  if (found !== null) return svidAnswer(holder.instance.id, found)
+  const found = await findAnswer(ports, keys)
+  if (found !== null) return svidAnswer(instance.id, found)
   // 4. The registration is decided again, and so is the policy.
-  const { registration, grant } = await decide(ports.journal, what, async () => {
-    if (caller.expired) await requireNewest(ports.reader, holder)
-    const again = reregister(holder.instance, holder.agent, now)
-    return { registration: again, grant: permitIssuance(again, { at: now, keyClass: holder.instance.keyClass }) }
-  })
+  if (caller.expired) await requireNewest(ports.reader, holder)
+  const registration = reregister(instance, agent, now)
+  const grant = permitIssuance(registration, { at: now, keyClass: instance.keyClass })
   // 5. The intent is recorded, as long as the old certificate still stands, then the new one is signed.
   const svid = await issueX509Svid(ports, {
     caller: caller.name,
     registration,
     grant,
     request,
-    instance: holder.instance,
-    renewed: holder.certificate.serial,
+    instance,
+    renewed: certificate.serial,
     idempotencyKey: keys.current,
     guards: guardsOf(caller, holder),
     changes: caller.expired ? await graceMark(ports.reader, holder) : [],
   })
-  return svidAnswer(holder.instance.id, svid)
+  return svidAnswer(instance.id, svid)
 }
 
 interface Keys {

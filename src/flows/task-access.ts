@@ -50,8 +50,16 @@ export function listable(caller: Caller): {
   return holds(identity.principal, ROLES.see) ? {} : { owner: { in: ownerNames(identity.principal) } }
 }
 
-/** Neither an anonymous caller nor one whose certificate is only good for its renewal. */
-function requireKnown(caller: Caller): void {
+/** Whether the caller may end this task, and so any token under it. */
+export function mayEndTask(caller: Caller, task: TaskRecord): boolean {
+  return hasRight(caller, task, 'end')
+}
+
+/**
+ * Neither an anonymous caller nor one whose certificate is only good for its renewal.
+ * @throws AUTHENTICATION_REQUIRED, CLIENT_CERTIFICATE_EXPIRED
+ */
+export function requireKnown(caller: Caller): void {
   if (caller.identity.kind === 'agent') caller.requireAgent()
   else if (caller.identity.kind === 'anonymous' || caller.expired) caller.requireRole()
 }

@@ -9,10 +9,11 @@ import {
   type AuthorityTransition,
 } from '#authority/index.ts'
 import { PROFILES } from '#issuance/index.ts'
+import { equal } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { issueCanary } from './issue-canary.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
-import { listAuthorities, loadAuthorities } from './load-authorities.ts'
+import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
 import type { Change, Commit, Guard, OutboxEvent } from './ports.ts'
 
 /** What an operator or the rotation may ask for; each is one commit, and can be repeated after a crash. */
@@ -45,14 +46,19 @@ export async function transitionAuthority(ports: AuthorityPorts, order: Transiti
   // 2. Decide which states change: one, or two that change places.
   const now = await ports.clockGuard.check()
   const transitions = plan({ order, subject, records, now })
-  // 3. Who is about to sign X.509 for others shows first that it can.
+  // 3. Who is about to sign for others shows first that it can.
+  const next = transitions.find(({ set }) => set.state === 'active')
+  await requireKey(
+    ports,
+    records.find(({ id }) => id === next?.id),
+  )
   if (order.step === 'activate' && subject.kind === 'x509') {
     await issueCanary(ports, { actor: order.actor, candidate: subject, records })
   }
   // 4. Commit, if all of them still are as they were read.
   await record(ports.journal, commitOf(order, subject, transitions))
   // 5. Sign and trust accordingly from now on; other replicas hear of it.
-  ports.authorities.replace(await loadAuthorities(ports))
+  await refreshAuthorities(ports)
   return transitions.filter(({ id }) => id === subject.id).reduce(applied, subject)
 }
 
@@ -83,8 +89,9 @@ function planActivation({ order, subject, records, now }: Situation): readonly A
   requireValid(subject, now)
   const current = records.find(({ kind, state }) => kind === subject.kind && state === 'active')
   if (current === undefined) return [activation]
+  // One that has ended signs nothing any more; waiting would help nobody.
   const isWaiting = subject.publishedAt === null || !hasPropagated(subject.publishedAt, now)
-  if (isWaiting && order.urgent !== true) throw authorityError('AUTHORITY_NOT_PROPAGATED')
+  if (isWaiting && order.urgent !== true && now < current.notAfter) throw authorityError('AUTHORITY_NOT_PROPAGATED')
   return [transition(current, 'supersede', now), activation]
 }
 
@@ -103,10 +110,20 @@ function planRollback({ subject, records, now }: Situation): readonly AuthorityT
 function planRetirement({ order, subject, records, now }: Situation): readonly AuthorityTransition[] {
   const retirement = transition(subject, 'retire', now)
   const since = records.find(({ kind, state }) => kind === subject.kind && state === 'active')?.activatedAt ?? null
+  // A withdrawn one has signed, too, and its successor's activation is when that ended.
   const hasSigned = subject.activatedAt !== null && subject.state !== 'tainted'
   const isOver = since !== null && now >= retireAt(since, PROFILES.svid.mostLifetime)
   if (hasSigned && !isOver && order.urgent !== true) throw authorityError('AUTHORITY_STILL_NEEDED')
   return [retirement]
+}
+
+/** The key is at hand and is the one of the record: found out before the commit, not by the first who wants a signature. */
+async function requireKey({ keys }: AuthorityPorts, record: AuthorityRecord | undefined): Promise<void> {
+  if (record === undefined) return
+  const { publicKey } = await keys.open(record.keyReference)
+  if (!equal(publicKey, record.publicKey)) {
+    throw authorityError('AUTHORITY_KEY_MISMATCH', { details: { authority: record.id } })
+  }
 }
 
 function requireValid({ id, notBefore, notAfter }: AuthorityRecord, now: Instant): void {

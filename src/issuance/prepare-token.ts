@@ -1,14 +1,17 @@
 import type { ActiveSigner } from '#authority/index.ts'
-import { utf8 } from '#kernel/bytes.ts'
+import { toHex, utf8 } from '#kernel/bytes.ts'
+import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Grant } from '#policy/index.ts'
 import {
   finishCompact,
+  introspectionClaims,
   jwtSvidClaims,
   PreparedHeader,
   taskTokenToJson,
   TOKEN_KINDS,
+  type IntrospectionFields,
   type JwtSvidFields,
   type TaskTokenClaims,
 } from '#jwt/index.ts'
@@ -16,7 +19,7 @@ import { issuanceError } from './errors.ts'
 import { requestGranted } from './granted.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 
-type IssuedTokenKind = 'task-token' | 'jwt-svid'
+type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'introspection'
 
 /** A token that is ready to be recorded and then signed; signing gives its compact text. */
 export type PreparedToken = Prepared<string>
@@ -55,6 +58,18 @@ export function prepareJwtSvid(grant: Grant, signer: ActiveSigner, fields: JwtSv
   })
 }
 
+/**
+ * An answer about a token. It grants nothing, so that there is no Grant; it is signed with a key that signs no token.
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareIntrospection(
+  signer: ActiveSigner,
+  fields: IntrospectionFields & { readonly id: string },
+): PreparedToken {
+  const claims = introspectionClaims(fields)
+  return prepareToken('introspection', signer, { claims, id: fields.id, expiresAt: fields.issuedAt })
+}
+
 function endsBy(expiresAt: Instant, latest: unknown): boolean {
   return typeof latest === 'number' && expiresAt <= latest
 }
@@ -72,9 +87,11 @@ function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token)
   // Whoever verifies it fetches the key as long as it is published, which may end with the authority.
   if (token.expiresAt > signer.notAfter) throw issuanceError('LIFETIME_TOO_SHORT')
   const input = headerOf(kind, signer).signingInput(token.claims)
+  const message = utf8(input)
   return preparedOf({
     signer,
-    message: utf8(input),
+    message,
+    hash: toHex(sha256(message)),
     commitment: 'payload',
     object: `token:${token.id}`,
     finish: (signature) => finishCompact(input, signature, signer.algorithm),

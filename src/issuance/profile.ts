@@ -1,6 +1,6 @@
 import { DAY, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
-import type { Extension, KeyUsage, Purpose } from '#x509/index.ts'
+import { ATTESTATION_OID, type Extension, type KeyUsage, type Purpose } from '#x509/index.ts'
 import { issuanceError } from './errors.ts'
 
 /** What this server issues under, from its configuration. `issuanceProfile` makes one. */
@@ -16,6 +16,8 @@ export interface IssuanceProfile {
   /** DNS names of the server itself, which no SVID may carry. */
   readonly serverNames: readonly string[]
   readonly nameConstraints: boolean
+  /** Of the private extension that says what is known of the attestation. */
+  readonly attestationOid: string
 }
 
 const MAX_SHARDS = 1024
@@ -26,18 +28,20 @@ export type IssuanceProfileFields = Pick<
   IssuanceProfile,
   'trustDomain' | 'serialPrefix' | 'publicUrl' | 'serverNames'
 > &
-  Partial<Pick<IssuanceProfile, 'statusUrl' | 'crlShards' | 'nameConstraints'>>
+  Partial<Pick<IssuanceProfile, 'statusUrl' | 'crlShards' | 'nameConstraints' | 'attestationOid'>>
 
 /** @throws PROFILE_INVALID */
 export function issuanceProfile(fields: IssuanceProfileFields): IssuanceProfile {
   const { statusUrl = null, crlShards = DEFAULT_SHARDS, nameConstraints = false } = fields
+  const { attestationOid = ATTESTATION_OID } = fields
   refuseUnless(isWithin(fields.serialPrefix, 1, 0x7f), 'serialPrefix')
   refuseUnless(isWithin(crlShards, 1, MAX_SHARDS), 'crlShards')
   refuseUnless(isBase(fields.publicUrl, ['https:', 'http:']), 'publicUrl')
   // CRLs and OCSP answers are signed; fetching them over https would need the very check that they serve.
   refuseUnless(statusUrl === null || isBase(statusUrl, ['http:']), 'statusUrl')
   refuseUnless(!nameConstraints || isPlainDnsName(fields.trustDomain.name), 'nameConstraints')
-  return { ...fields, statusUrl, crlShards, nameConstraints }
+  refuseUnless(/^[0-2](?:\.(?:0|[1-9]\d*)){2,}$/.test(attestationOid), 'attestationOid')
+  return { ...fields, statusUrl, crlShards, nameConstraints, attestationOid }
 }
 
 function refuseUnless(valid: boolean, field: string): void {

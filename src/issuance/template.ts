@@ -62,7 +62,7 @@ function keys({ issuer }: Expected, publicKey: PublicKey): readonly Extension[] 
 }
 
 function additions(expected: Expected): readonly Extension[] {
-  const { status, attestation, issuedAt, permittedUriHost } = expected
+  const { status, attestation, attestationOid: oid, issuedAt, permittedUriHost } = expected
   const list: Extension[] = []
   if (status !== null) {
     list.push({ kind: 'crlDistributionPoints', critical: false, uris: [status.crl] })
@@ -72,7 +72,7 @@ function additions(expected: Expected): readonly Extension[] {
     ] as const
     list.push({ kind: 'authorityInfoAccess', critical: false, accesses })
   }
-  if (attestation !== null) list.push({ kind: 'writAttestation', critical: false, issuedAt, ...attestation })
+  if (attestation !== null) list.push({ kind: 'writAttestation', critical: false, oid, issuedAt, ...attestation })
   if (permittedUriHost !== null) {
     const permitted = [{ type: 'uri', value: permittedUriHost }] as const
     list.push({ kind: 'nameConstraints', critical: true, permitted, excluded: [] })

@@ -31,7 +31,7 @@ export const TOKEN_KINDS = {
   'transaction-token': row('txntoken+jwt', 'access-token', OURS),
   'status-list': row('statuslist+jwt', 'status', OURS),
   'security-event': row('secevent+jwt', 'events', OURS),
-  introspection: row('token-introspection+jwt', 'access-token', OURS),
+  introspection: row('token-introspection+jwt', 'status', OURS),
   'client-assertion': row('client-authentication+jwt', null, JWS_ALGORITHM_NAMES, { headers: WITH_THUMBPRINT }),
   'dpop-proof': row('dpop+jwt', null, JWS_ALGORITHM_NAMES, { key: 'header-jwk', headers: ['alg', 'typ', 'jwk'] }),
   'workload-proof': row('wpt+jwt', null, JWS_ALGORITHM_NAMES, { key: 'credential', headers: ['alg', 'typ'] }),

@@ -33,15 +33,21 @@ export function cutoffKeysOf(grounds: Omit<Grounds, 'cutoffs'>): readonly string
  * certificate and every cutoff, all of them. What is missing is a fault.
  */
 export function faultOf(grounds: Grounds, now: Instant): Fault | null {
+  return faultOfChain(grounds, now) ?? faultOfHolder(grounds, now) ?? (isAnythingCutOff(grounds) ? 'cut-off' : null)
+}
+
+function faultOfChain(grounds: Grounds, now: Instant): Fault | null {
   const { token } = grounds
   if (token.revokedAt !== null) return 'token-revoked'
   if (now >= token.expiresAt) return 'token-expired'
-  if (!hasLivingAncestors(grounds)) return 'ancestor'
+  return hasLivingAncestors(grounds) ? null : 'ancestor'
+}
+
+function faultOfHolder(grounds: Grounds, now: Instant): Fault | null {
   if (!isTaskActive(grounds.task, now)) return 'task'
   if (grounds.agent?.state !== 'active') return 'agent'
   if (grounds.instance?.state !== 'active') return 'instance'
-  if (!isCertificateGood(grounds.certificate, now)) return 'certificate'
-  return isAnythingCutOff(grounds) ? 'cut-off' : null
+  return isCertificateGood(grounds.certificate, now) ? null : 'certificate'
 }
 
 function hasLivingAncestors(grounds: Grounds): boolean {

@@ -16,6 +16,8 @@ export const SERVER_ERRORS = {
   ADDRESS_UNAVAILABLE: 'The server cannot listen on this address.',
   ADMIN_SOCKET_IN_USE: 'Another server answers on the admin socket of this data folder. Stop it first.',
   ADMIN_SOCKET_INVALID: 'The path of the admin socket is too long, or something else than a socket is there.',
+  PROBE_TOO_SLOW: 'The server did not answer its own question in time; look whether the database does.',
+  PROBE_FAILED: 'The server could not answer its own question; its log says why.',
 } as const satisfies ErrorTable
 
 export const serverError = errorsOf(SERVER_ERRORS)

@@ -31,10 +31,12 @@ export interface Parent {
 }
 
 interface Terms {
+  readonly audience: string
   readonly authority: readonly AuthorizationDetail[]
   readonly actors: readonly string[]
   readonly parent: string | null
   readonly ancestors: readonly string[]
+  readonly issuedAt: Instant
   readonly expiresAt: Instant
 }
 
@@ -61,20 +63,20 @@ export class Mandate {
   readonly issuedAt: Instant
   readonly expiresAt: Instant
 
-  private constructor(task: TaskRecord, bearer: Bearer, audience: string, now: Instant, terms: Terms) {
+  private constructor(task: TaskRecord, bearer: Bearer, terms: Terms) {
     this.#bearer = bearer
     this.task = task.id
     this.transaction = task.transaction
     this.deadline = task.deadline
     this.maxDerivations = task.maxDerivations
     this.subject = task.subject
-    this.audience = audience
+    this.audience = terms.audience
     this.authority = terms.authority
     this.scope = scopeOf(terms.authority)
     this.actors = terms.actors
     this.parent = terms.parent
     this.ancestors = terms.ancestors
-    this.issuedAt = now
+    this.issuedAt = terms.issuedAt
     this.expiresAt = terms.expiresAt
   }
 
@@ -85,7 +87,9 @@ export class Mandate {
   static start(task: TaskRecord, bearer: Bearer, asked: Asked, now: Instant): Mandate {
     requireBearer(task, bearer)
     requireActive(task, now)
-    return new Mandate(task, bearer, asked.audience, now, {
+    return new Mandate(task, bearer, {
+      audience: asked.audience,
+      issuedAt: now,
       authority: bounded(grantedOf(asked, task.authority)),
       actors: task.subject === bearer.spiffeId ? [] : [bearer.spiffeId],
       parent: null,
@@ -105,7 +109,9 @@ export class Mandate {
     if (asked.audience !== parent.record.audience) throw tasksError('TARGET_CHANGED')
     const ancestors = [...parent.record.ancestors, parent.record.jti]
     if (ancestors.length > task.maxDepth) throw tasksError('DEPTH_EXCEEDED')
-    const mandate = new Mandate(task, bearer, asked.audience, now, {
+    const mandate = new Mandate(task, bearer, {
+      audience: asked.audience,
+      issuedAt: now,
       authority: bounded(grantedOf(asked, parent.authority)),
       actors: parent.actors,
       parent: parent.record.jti,

@@ -15,6 +15,9 @@ export const listQuery = z.strictObject({
 })
 export type ListQuery = z.output<typeof listQuery>
 
+/** The audit log may be read from its newest end, too. */
+export const leafQuery = listQuery.extend({ direction: z.enum(['ascending', 'descending']).default('ascending') })
+
 export const noQuery = z.strictObject({})
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { openapiOf, ROUTES } from '#api/http/index.ts'
+import { renderOpenapi, writtenOpenapi } from '../../scripts/docs/openapi.ts'
 
 interface Document {
   paths: Record<string, Record<string, { operationId: string; responses: object }>>
@@ -24,6 +25,10 @@ describe('the OpenAPI document', () => {
       expect(Object.keys(document.components.schemas)).toContain(name)
     }
     expect(text).not.toMatch(/"\$ref":"(?!#\/components\/schemas\/)/)
+  })
+
+  it('is what docs/openapi.json says', () => {
+    expect(writtenOpenapi()).toBe(renderOpenapi())
   })
 
   it('says that requests are strict', () => {

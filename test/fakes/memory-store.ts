@@ -162,6 +162,21 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     return Promise.resolve(this.databaseClock)
   }
 
+  async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    const rows = this.#rows(table)
+    const key = (row: Row): string | number => (table === 'LogLeaf' ? (row['seq'] as number) : (row['id'] as string))
+    const pending = rows
+      .filter(({ position }) => position === null)
+      .sort((left, right) => compare(key(left), key(right)))
+    const first = rows.length - pending.length
+    const positions = new Map(pending.map((row, index) => [row, first + index]))
+    this.#tables.set(
+      table,
+      rows.map((row) => ({ ...row, position: positions.get(row) ?? (row['position'] as number) })),
+    )
+    return Promise.resolve(pending.length)
+  }
+
   async purge(before: Instant): Promise<number> {
     const expired = (row: Row): boolean => (row['expiresAt'] as number) < before
     const tables = ['Replay', 'EnrollSession'] as const

@@ -1,7 +1,8 @@
 import { joinTokenAttestor } from '#attestation/index.ts'
-import type { Caller, Peer } from '#authentication/index.ts'
+import type { Caller, Peer, Role } from '#authentication/index.ts'
 import { addAgent } from '#flows/admin/agents.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
+import { addPrincipal } from '#flows/admin/principals.ts'
 import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate } from '#flows/authenticate.ts'
 import { enroll, type EnrollPorts } from '#flows/enroll.ts'
@@ -33,6 +34,15 @@ export async function newWorld(options: TestTrustDomainOptions = {}): Promise<Wo
     admin: await authenticate(ports, { kind: 'unix', uid: ADMIN_UID }),
     anonymous: await authenticate(ports, { kind: 'tls', chain: [], address: '192.0.2.1' }),
   }
+}
+
+let uids = 2000
+
+/** Another user of the machine, with these roles. */
+export async function callerWith(world: World, ...roles: readonly Role[]): Promise<Caller> {
+  const uid = uids++
+  await addPrincipal(world.ports, world.admin, { subject: `local:${String(uid)}`, name: roles.join(' '), roles })
+  return authenticate(world.ports, { kind: 'unix', uid })
 }
 
 export async function csrOf(key: KeyPair): Promise<string> {

@@ -29,13 +29,15 @@ export interface TestTrustDomain {
 export interface TestTrustDomainOptions {
   readonly options?: InitializeAuthoritiesOptions
   readonly profile?: Partial<IssuanceProfileFields>
+  readonly now?: Instant
 }
 
 /** The same without authorities. */
 export async function emptyTrustDomain(
   profile: Partial<IssuanceProfileFields> = {},
+  now?: Instant,
 ): Promise<Omit<TestTrustDomain, 'ports' | 'authorities'> & { ports: Omit<AuthorityPorts, 'authorities'> }> {
-  const clock = new FakeClock()
+  const clock = new FakeClock(now)
   const random = new FakeRandom()
   const store = new MemoryStore({ clock })
   const keys = new MemoryKeys()
@@ -59,7 +61,7 @@ export async function emptyTrustDomain(
 }
 
 export async function newTrustDomain(options: TestTrustDomainOptions = {}): Promise<TestTrustDomain> {
-  const empty = await emptyTrustDomain(options.profile)
+  const empty = await emptyTrustDomain(options.profile, options.now)
   const order = { actor: 'local:0', options: options.options ?? { mode: 'self-rooted' as const } }
   const authorities = await initializeAuthorities(empty.ports, order)
   return { ...empty, authorities, ports: { ...empty.ports, authorities } }

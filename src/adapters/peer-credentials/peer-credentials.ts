@@ -15,7 +15,9 @@ const SO_PEERCRED = 17
 /** struct ucred: three 32-bit numbers. */
 const UCRED_BYTES = 12
 
-type Getsockopt = (fd: number, level: number, option: number, value: Buffer, length: number[]) => number
+type Getsockopt = (
+  ...call: readonly [fd: number, level: number, option: number, value: Buffer, length: number[]]
+) => number
 
 let getsockopt: Getsockopt | null = null
 

@@ -1,8 +1,8 @@
-import type { ClockMarks, Counters, Journal, Leases, Reader } from '#flows/ports.ts'
+import type { ClockMarks, Counters, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
-export interface Store extends Reader, Journal, Counters, Leases, ClockMarks {
+export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks {
   readonly kind: 'sqlite' | 'postgresql'
   /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
   purge(before: Instant): Promise<number>
@@ -12,8 +12,25 @@ export interface Store extends Reader, Journal, Counters, Leases, ClockMarks {
   close(): Promise<void>
 }
 
+/** How many rows get their position in one statement. */
+export const SEQUENCED_AT_ONCE = 1000
+
 /** The tables whose rows mean nothing any more once they have expired. */
 export const PERISHABLE = ['Replay', 'EnrollSession'] as const
+
+/** In the order in which a replica wrote them; the position continues where the last one ended. */
+export const SEQUENCE = {
+  LogLeaf: sequenceSql('LogLeaf', 'hash', '"replica", "seq"'),
+  Outbox: sequenceSql('Outbox', 'id', '"id"'),
+} as const
+
+function sequenceSql(table: string, key: string, order: string): string {
+  const last = `coalesce((SELECT max("position") FROM "${table}"), -1)`
+  const numbered = `SELECT "${key}", ${last} + row_number() OVER (ORDER BY ${order}) AS "position"
+    FROM "${table}" WHERE "position" IS NULL ORDER BY ${order} LIMIT ${String(SEQUENCED_AT_ONCE)}`
+  return `UPDATE "${table}" SET "position" = numbered."position" FROM (${numbered}) AS numbered
+    WHERE "${table}"."${key}" = numbered."${key}"`
+}
 
 /** How many of them are deleted at once. */
 export const PURGE_CHUNK = 1000

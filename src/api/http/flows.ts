@@ -3,6 +3,7 @@ import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
+import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
@@ -57,6 +58,7 @@ export interface TaskFlows {
 export interface OauthFlows {
   readonly exchangeToken: Story<ExchangeRequest, ExchangeAnswer>
   readonly introspectToken: Story<{ readonly token: string }, Introspection>
+  readonly introspectTokenAsJwt: Story<{ readonly token: string }, string>
   readonly revokeToken: Story<{ readonly token: string }, void>
 }
 
@@ -78,7 +80,7 @@ export interface AdminFlows {
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
   readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
-  readonly listLeaves: Story<PageRequest, Page<LogLeafRecord>>
+  readonly listLeaves: Story<LeafPageRequest, Page<LogLeafRecord>>
   readonly whoami: (caller: Caller) => WhoAmI
 }
 

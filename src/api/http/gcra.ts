@@ -1,5 +1,7 @@
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 
+const MICROSECONDS = 1_000
+
 /** `rate` in a second on average, `burst` at once. */
 export interface Rate {
   readonly rate: number
@@ -12,29 +14,32 @@ export interface Rate {
  * of keys costs memory up to a bound and nothing else.
  */
 export class RateLimit {
-  readonly #interval: Milliseconds
-  readonly #tolerance: Milliseconds
+  /** Whole microseconds, as all times in here: fractions would add up to waits that are never quite over. */
+  readonly #interval: number
+  readonly #tolerance: number
   readonly #maxKeys: number
-  readonly #fullAt = new Map<string, Milliseconds>()
+  readonly #fullAt = new Map<string, number>()
 
   constructor(rate: Rate, maxKeys = 100_000) {
-    this.#interval = SECOND / rate.rate
+    this.#interval = Math.max(Math.round((SECOND * MICROSECONDS) / rate.rate), 1)
     this.#tolerance = this.#interval * Math.max(rate.burst - 1, 0)
     this.#maxKeys = maxKeys
   }
 
   /** How long `key` has to wait; 0 when it may go on. Nothing is counted. `now` comes from a monotonic clock. */
   wait(key: string, now: Milliseconds): Milliseconds {
-    return Math.max((this.#fullAt.get(key) ?? now) - this.#tolerance - now, 0)
+    const at = Math.floor(now * MICROSECONDS)
+    return Math.max((this.#fullAt.get(key) ?? at) - this.#tolerance - at, 0) / MICROSECONDS
   }
 
   /** Counts one; returns how long `key` has to wait when it may not go on, in which case nothing is counted. */
   take(key: string, now: Milliseconds): Milliseconds {
     const wait = this.wait(key, now)
     if (wait > 0) return wait
-    const fullAt = Math.max(this.#fullAt.get(key) ?? now, now) + this.#interval
+    const at = Math.floor(now * MICROSECONDS)
+    const fullAt = Math.max(this.#fullAt.get(key) ?? at, at) + this.#interval
     this.#fullAt.delete(key)
-    if (this.#fullAt.size >= this.#maxKeys) this.#forget(now)
+    if (this.#fullAt.size >= this.#maxKeys) this.#forget(at)
     this.#fullAt.set(key, fullAt)
     return 0
   }
@@ -44,9 +49,9 @@ export class RateLimit {
   }
 
   /** Keys are in the order of their last use: the first ones are those that are full again, or soonest. */
-  #forget(now: Milliseconds): void {
+  #forget(at: number): void {
     for (const [key, fullAt] of this.#fullAt) {
-      if (fullAt > now && this.#fullAt.size < this.#maxKeys) return
+      if (fullAt > at && this.#fullAt.size < this.#maxKeys) return
       this.#fullAt.delete(key)
     }
   }

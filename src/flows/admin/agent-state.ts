@@ -3,8 +3,8 @@ import type { Caller } from '#authentication/index.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { administers, registryError, type AgentRecord } from '#registry/index.ts'
 import { FOR_EVER, pastEverything, raiseCutoff, revocationError, type CutoffKind } from '#revocation/index.ts'
-import { decide } from '../denials.ts'
 import type { Change, Guard } from '../ports.ts'
+import { recordingDenials } from '../recorded-story.ts'
 import { findAgent } from './agents.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
 
@@ -56,22 +56,20 @@ const RETIRE: Step = {
   cut: { kind: 'agent', for: 'ever' },
 }
 
-async function changeState(
-  ports: AdminPorts,
-  caller: Caller,
-  request: AgentStateRequest,
-  step: Step,
-): Promise<AgentRecord> {
-  const what = { type: step.type, actor: caller.name, object: `agent:${request.name}` }
-  // 1. Who may, and whether there is such a step from where the agent is.
-  const agent = await decide(ports.journal, what, async () => {
+function changeState(ports: AdminPorts, caller: Caller, request: AgentStateRequest, step: Step): Promise<AgentRecord> {
+  const attempt = { type: step.type, actor: caller.name, object: `agent:${request.name}` }
+  return recordingDenials(ports, attempt, async (watched) => {
+    // 1. Who may, and whether there is such a step from where the agent is.
     caller.requireRole('operator')
-    const found = await findAgent(ports.reader, request.name)
-    if (administers(found)) caller.requireRole('admin')
-    if (request.version !== undefined && request.version !== found.version) throw registryError('AGENT_CHANGED')
-    if (!step.from.includes(found.state)) throw registryError('AGENT_STATE', { details: { state: found.state } })
-    return found
+    const agent = await findAgent(watched.reader, request.name)
+    if (administers(agent)) caller.requireRole('admin')
+    if (request.version !== undefined && request.version !== agent.version) throw registryError('AGENT_CHANGED')
+    if (!step.from.includes(agent.state)) throw registryError('AGENT_STATE', { details: { state: agent.state } })
+    return applyStep(watched, caller, agent, step)
   })
+}
+
+async function applyStep(ports: AdminPorts, caller: Caller, agent: AgentRecord, step: Step): Promise<AgentRecord> {
   // 2. One commit under the lock that every issuance shares: whoever issues comes before it or finds it done.
   const now = ports.clock.now()
   const set = { state: step.to, version: agent.version + 1, updatedAt: now }
@@ -89,7 +87,10 @@ async function changeState(
       },
       ...cut.changes,
     ],
-    leaf: adminLeaf({ ...what, object: `agent:${agent.id}` }, { name: agent.name, version: String(set.version) }),
+    leaf: adminLeaf(
+      { type: step.type, actor: caller.name, object: `agent:${agent.id}` },
+      { name: agent.name, version: String(set.version) },
+    ),
     events: [{ type: step.type, data: { agent: agent.id, version: set.version } }],
   })
   return { ...agent, ...set }

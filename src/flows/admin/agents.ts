@@ -9,9 +9,9 @@ import {
   type AgentRequest,
   type ResourceRecord,
 } from '#registry/index.ts'
-import { decide } from '../denials.ts'
 import { readPage, type Page, type PageRequest } from '../pages.ts'
 import type { Guard, Reader } from '../ports.ts'
+import { recordingDenials } from '../recorded-story.ts'
 import { rowDigest } from './digest.ts'
 import { adminLeaf, READERS, type AdminPorts } from './standing.ts'
 
@@ -19,23 +19,27 @@ import { adminLeaf, READERS, type AdminPorts } from './standing.ts'
  * Registers an agent. One for a person who administers (`/admin/<name>`) needs an admin.
  * @throws ROLE_REQUIRED and what `createAgent` throws; AGENT_NAME_TAKEN
  */
-export async function addAgent(ports: AdminPorts, caller: Caller, request: AgentRequest): Promise<AgentRecord> {
-  const what = { type: 'agent.added', actor: caller.name, object: `agent:${request.name}` }
+export function addAgent(ports: AdminPorts, caller: Caller, request: AgentRequest): Promise<AgentRecord> {
+  const attempt = { type: 'agent.added', actor: caller.name, object: 'agent:new' }
+  return recordingDenials(ports, attempt, (watched) => addAgentAs(watched, caller, request))
+}
+
+async function addAgentAs(ports: AdminPorts, caller: Caller, request: AgentRequest): Promise<AgentRecord> {
   // 1. Who may, and whether the registration holds.
-  const agent = await decide(ports.journal, what, async () => {
-    caller.requireRole('operator')
-    const resources = await readResources(ports.reader, request)
-    const { serverNames } = ports.profile
-    const made = createAgent(request, { resources, serverNames, now: ports.clock.now(), random: ports.random })
-    if (administers(made)) caller.requireRole('admin')
-    return made
-  })
+  caller.requireRole('operator')
+  const resources = await readResources(ports.reader, request)
+  const { serverNames } = ports.profile
+  const agent = createAgent(request, { resources, serverNames, now: ports.clock.now(), random: ports.random })
+  if (administers(agent)) caller.requireRole('admin')
   // 2. Written down and made, as long as its resources are still there.
   await record(ports.journal, {
     lock: 'none',
     guards: agent.permissions.map(({ audience }) => resourceGuard(audience)),
     changes: [{ op: 'insert', table: 'Agent', row: agent, refuse: () => registryError('AGENT_NAME_TAKEN') }],
-    leaf: adminLeaf({ ...what, object: `agent:${agent.id}` }, { name: agent.name, registration: rowDigest(agent) }),
+    leaf: adminLeaf(
+      { type: 'agent.added', actor: caller.name, object: `agent:${agent.id}` },
+      { name: agent.name, registration: rowDigest(agent) },
+    ),
     events: [{ type: 'agent.added', data: { agent: agent.id } }],
   })
   return agent

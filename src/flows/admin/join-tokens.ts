@@ -2,12 +2,12 @@ import { attestationError, createJoinToken, type JoinTokenRecord } from '#attest
 import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import type { AuthoritySource } from '#authority/index.ts'
-import type { Milliseconds } from '#kernel/instant.ts'
+import { toRfc3339, type Milliseconds } from '#kernel/instant.ts'
 import type { Secret } from '#kernel/secret.ts'
 import { administers, registryError, requireActive, type AgentRecord } from '#registry/index.ts'
 import { anchorPins } from '../authority-pins.ts'
-import { decide } from '../denials.ts'
 import { readPage, type Page, type PageRequest } from '../pages.ts'
+import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { findAgent } from './agents.ts'
 import { adminLeaf, READERS, type AdminPorts } from './standing.ts'
 
@@ -33,24 +33,21 @@ export interface NewJoinToken {
  * @throws ROLE_REQUIRED, AGENT_UNKNOWN, AGENT_SUSPENDED, AGENT_RETIRED, JOIN_TOKEN_LIFETIME,
  * JOIN_TOKEN_AGENT_HAS_SELECTORS, AUTHORITY_NOT_ACTIVE
  */
-export async function addJoinToken(
-  ports: JoinTokenPorts,
-  caller: Caller,
-  request: JoinTokenRequest,
-): Promise<NewJoinToken> {
-  const what = { type: 'join-token.added', actor: caller.name, object: `agent:${request.agent}` }
+export function addJoinToken(ports: JoinTokenPorts, caller: Caller, request: JoinTokenRequest): Promise<NewJoinToken> {
+  const attempt = { type: 'join-token.added', actor: caller.name, object: `agent:${request.agent}` }
+  return recordingDenials(ports, attempt, (watched) => addJoinTokenAs(watched, caller, request))
+}
+
+async function addJoinTokenAs(ports: JoinTokenPorts, caller: Caller, request: JoinTokenRequest): Promise<NewJoinToken> {
   // 1. Who may, and whether a token could ever help this agent.
-  const { agent, made } = await decide(ports.journal, what, async () => {
-    caller.requireRole('operator')
-    const found = await findAgent(ports.reader, request.agent)
-    if (administers(found)) caller.requireRole('admin')
-    requireActive(found)
-    const pins = anchorPins(ports.authorities.current())
-    const order = { agent: found, lifetime: request.lifetime ?? null, createdBy: caller.name, pins }
-    return { agent: found, made: createJoinToken(order, ports.clock.now(), ports.random) }
-  })
+  caller.requireRole('operator')
+  const agent = await findAgent(ports.reader, request.agent)
+  if (administers(agent)) caller.requireRole('admin')
+  requireActive(agent)
+  const pins = anchorPins(ports.authorities.current())
+  const order = { agent, lifetime: request.lifetime ?? null, createdBy: caller.name, pins }
+  const { record: row, text } = createJoinToken(order, ports.clock.now(), ports.random)
   // 2. Its hash is kept, the token itself only answered.
-  const row = made.record
   await record(ports.journal, {
     lock: 'none',
     guards: [
@@ -62,10 +59,13 @@ export async function addJoinToken(
       },
     ],
     changes: [{ op: 'insert', table: 'JoinToken', row, refuse: () => attestationError('JOIN_TOKEN_USED') }],
-    leaf: adminLeaf({ ...what, object: `join-token:${row.id}` }, { agent: agent.id, expires: String(row.expiresAt) }),
+    leaf: adminLeaf(
+      { type: 'join-token.added', actor: caller.name, object: `join-token:${row.id}` },
+      { agent: agent.id, expires: toRfc3339(row.expiresAt) },
+    ),
     events: [],
   })
-  return { record: row, agent, token: made.text }
+  return { record: row, agent, token: text }
 }
 
 /** @throws ROLE_REQUIRED, CURSOR_INVALID, LIMIT_INVALID */
@@ -82,13 +82,17 @@ export async function listJoinTokens(
  * Makes a join token useless that nobody has redeemed.
  * @throws ROLE_REQUIRED, JOIN_TOKEN_UNKNOWN, JOIN_TOKEN_USED
  */
-export async function deleteJoinToken(ports: AdminPorts, caller: Caller, id: string): Promise<void> {
+export function deleteJoinToken(ports: AdminPorts, caller: Caller, id: string): Promise<void> {
   const what = { type: 'join-token.deleted', actor: caller.name, object: `join-token:${id}` }
-  await decide(ports.journal, what, async () => {
+  return recordingDenials(ports, what, async (watched) => {
     caller.requireRole('operator')
-    const found = await ports.reader.find('JoinToken', { id, deletedAt: null })
+    const found = await watched.reader.find('JoinToken', { id, deletedAt: null })
     if (found === null) throw attestationError('JOIN_TOKEN_UNKNOWN')
+    await recordDeletion(watched, what, id)
   })
+}
+
+async function recordDeletion(ports: AdminPorts, what: Attempt, id: string): Promise<void> {
   await record(ports.journal, {
     lock: 'revoke',
     guards: [],

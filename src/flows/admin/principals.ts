@@ -6,39 +6,46 @@ import {
   type PrincipalRecord,
   type PrincipalRequest,
 } from '#authentication/index.ts'
-import { decide } from '../denials.ts'
 import { readPage, type Page, type PageRequest } from '../pages.ts'
 import type { Reader } from '../ports.ts'
+import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
 
 /**
  * Makes somebody a principal. One who was removed comes back with these roles and no others.
  * @throws ROLE_REQUIRED, PRINCIPAL_TAKEN and what `createPrincipal` throws
  */
-export async function addPrincipal(
-  ports: AdminPorts,
-  caller: Caller,
-  request: PrincipalRequest,
-): Promise<PrincipalRecord> {
-  const what = { type: 'principal.added', actor: caller.name, object: 'principal:new' }
-  const { principal, removed } = await decide(ports.journal, what, async () => {
-    caller.requireRole('admin')
-    const { trustDomain } = ports.profile
-    const made = createPrincipal(request, { trustDomain, now: ports.clock.now(), random: ports.random })
-    const found = await ports.reader.find('Principal', { subject: made.subject, state: 'removed' })
-    return { principal: found === null ? made : { ...made, id: found.id }, removed: found !== null }
-  })
-  const { id, subject, roles } = principal
+export function addPrincipal(ports: AdminPorts, caller: Caller, request: PrincipalRequest): Promise<PrincipalRecord> {
+  const attempt = { type: 'principal.added', actor: caller.name, object: 'principal:new' }
+  return recordingDenials(ports, attempt, (watched) => addPrincipalAs(watched, caller, request))
+}
+
+async function addPrincipalAs(ports: AdminPorts, caller: Caller, request: PrincipalRequest): Promise<PrincipalRecord> {
+  caller.requireRole('admin')
+  const { trustDomain } = ports.profile
+  const made = createPrincipal(request, { trustDomain, now: ports.clock.now(), random: ports.random })
+  const removed = await ports.reader.find('Principal', { subject: made.subject, state: 'removed' })
+  const principal = removed === null ? made : { ...made, id: removed.id }
+  const { id, subject, name, roles, state, createdAt } = principal
   const refuse = () => authenticationError('PRINCIPAL_TAKEN')
   await record(ports.journal, {
     lock: 'none',
     guards: [],
     changes: [
-      removed
-        ? { op: 'update', table: 'Principal', where: { id, state: 'removed' }, set: principal, refuse }
-        : { op: 'insert', table: 'Principal', row: principal, refuse },
+      removed === null
+        ? { op: 'insert', table: 'Principal', row: principal, refuse }
+        : {
+            op: 'update',
+            table: 'Principal',
+            where: { id, state: 'removed' },
+            set: { name, roles, state, createdAt },
+            refuse,
+          },
     ],
-    leaf: adminLeaf({ ...what, object: `principal:${id}` }, { subject, roles: roles.join(' ') }),
+    leaf: adminLeaf(
+      { type: 'principal.added', actor: caller.name, object: `principal:${id}` },
+      { subject, roles: roles.join(' ') },
+    ),
     events: [{ type: 'principal.added', data: { principal: id } }],
   })
   return principal
@@ -58,14 +65,22 @@ export async function listPrincipals(
  * Takes everything from a principal, at once. The last admin stays, or nobody could ever add one again.
  * @throws ROLE_REQUIRED, PRINCIPAL_NOT_FOUND, PRINCIPAL_LAST_ADMIN
  */
-export async function removePrincipal(ports: AdminPorts, caller: Caller, id: string): Promise<PrincipalRecord> {
+export function removePrincipal(ports: AdminPorts, caller: Caller, id: string): Promise<PrincipalRecord> {
   const what = { type: 'principal.removed', actor: caller.name, object: `principal:${id}` }
-  const { principal, other } = await decide(ports.journal, what, async () => {
+  return recordingDenials(ports, what, async (watched) => {
     caller.requireRole('admin')
-    const found = await ports.reader.find('Principal', { id, state: 'active' })
-    if (found === null) throw authenticationError('PRINCIPAL_NOT_FOUND')
-    return { principal: found, other: await otherAdmin(ports.reader, id) }
+    const principal = await watched.reader.find('Principal', { id, state: 'active' })
+    if (principal === null) throw authenticationError('PRINCIPAL_NOT_FOUND')
+    await recordRemoval(watched, what, { id, other: await otherAdmin(watched.reader, id) })
+    return { ...principal, state: 'removed' }
   })
+}
+
+async function recordRemoval(
+  ports: AdminPorts,
+  what: Attempt,
+  { id, other }: { readonly id: string; readonly other: string },
+): Promise<void> {
   await record(ports.journal, {
     lock: 'revoke',
     // The other admin must still be one: two who remove each other at the same moment would leave none.
@@ -89,7 +104,6 @@ export async function removePrincipal(ports: AdminPorts, caller: Caller, id: str
     leaf: adminLeaf(what),
     events: [{ type: 'principal.removed', data: { principal: id } }],
   })
-  return { ...principal, state: 'removed' }
 }
 
 const PAGE = 1000

@@ -1,8 +1,8 @@
 import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { createResource, registryError, type ResourceRecord, type ResourceRequest } from '#registry/index.ts'
-import { decide } from '../denials.ts'
 import { readPage, type Page, type PageRequest } from '../pages.ts'
+import { recordingDenials } from '../recorded-story.ts'
 import { rowDigest } from './digest.ts'
 import { adminLeaf, READERS, type AdminPorts } from './standing.ts'
 
@@ -10,18 +10,16 @@ import { adminLeaf, READERS, type AdminPorts } from './standing.ts'
  * Registers a receiver and what can be done with it.
  * @throws ROLE_REQUIRED, RESOURCE_AUDIENCE_TAKEN and what `createResource` throws
  */
-export async function addResource(
-  ports: AdminPorts,
-  caller: Caller,
-  request: ResourceRequest,
-): Promise<ResourceRecord> {
-  const what = { type: 'resource.added', actor: caller.name, object: 'resource:new' }
+export function addResource(ports: AdminPorts, caller: Caller, request: ResourceRequest): Promise<ResourceRecord> {
+  const attempt = { type: 'resource.added', actor: caller.name, object: 'resource:new' }
+  return recordingDenials(ports, attempt, (watched) => addResourceAs(watched, caller, request))
+}
+
+async function addResourceAs(ports: AdminPorts, caller: Caller, request: ResourceRequest): Promise<ResourceRecord> {
+  caller.requireRole('operator')
   const { trustDomain, publicUrl } = ports.profile
-  const resource = await decide(ports.journal, what, () => {
-    caller.requireRole('operator')
-    const issuers = [publicUrl, `${publicUrl}/spiffe`]
-    return createResource(request, { trustDomain, issuers, now: ports.clock.now(), random: ports.random })
-  })
+  const issuers = [publicUrl, `${publicUrl}/spiffe`]
+  const resource = createResource(request, { trustDomain, issuers, now: ports.clock.now(), random: ports.random })
   await record(ports.journal, {
     lock: 'none',
     guards: [],
@@ -29,7 +27,7 @@ export async function addResource(
       { op: 'insert', table: 'Resource', row: resource, refuse: () => registryError('RESOURCE_AUDIENCE_TAKEN') },
     ],
     leaf: adminLeaf(
-      { ...what, object: `resource:${resource.id}` },
+      { type: 'resource.added', actor: caller.name, object: `resource:${resource.id}` },
       { audience: resource.audience, registration: rowDigest(resource) },
     ),
     events: [{ type: 'resource.added', data: { resource: resource.id } }],

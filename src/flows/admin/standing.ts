@@ -17,5 +17,6 @@ export function adminLeaf(
   what: Pick<LeafDraft, 'type' | 'actor' | 'object'>,
   commitments: LeafDraft['commitments'] = {},
 ): LeafDraft {
-  return { ...what, decision: 'permit', inputDigest: null, policy: null, commitments }
+  const { type, actor, object } = what
+  return { type, actor, object, decision: 'permit', inputDigest: null, policy: null, commitments }
 }

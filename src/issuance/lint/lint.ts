@@ -1,6 +1,6 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { assembleCertificate, parseCertificate, type Certificate } from '#x509/index.ts'
+import { assembleCertificate, DEFAULT_CERTIFICATE_LIMITS, parseCertificate, type Certificate } from '#x509/index.ts'
 import { issuanceError } from '../errors.ts'
 import { algorithm } from './algorithm.ts'
 import { alternativeNames } from './alternative-names.ts'
@@ -51,7 +51,7 @@ export function brokenRules(certificate: Certificate, expected: Expected): reado
 
 /** Reads a signed certificate as a stranger would and judges it. @throws LINT_FAILED */
 export function lintCertificate(der: Bytes, expected: Expected): Certificate {
-  const certificate = parsed(der)
+  const certificate = parsed(der, expected)
   const broken = brokenRules(certificate, expected)
   if (broken.length > 0) throw issuanceError('LINT_FAILED', { details: { rules: broken.join(' ') } })
   return certificate
@@ -62,9 +62,9 @@ export function lintTbs(tbs: Bytes, expected: Expected): void {
   lintCertificate(assembleCertificate(tbs, expected.issuer.algorithm, new Uint8Array(0)), expected)
 }
 
-function parsed(der: Bytes): Certificate {
+function parsed(der: Bytes, { attestationOid }: Expected): Certificate {
   try {
-    return parseCertificate(der)
+    return parseCertificate(der, { ...DEFAULT_CERTIFICATE_LIMITS, attestationOid })
   } catch (cause) {
     if (!isWritError(cause)) throw cause
     throw issuanceError('LINT_FAILED', { details: { rules: cause.code }, cause })

@@ -18,6 +18,8 @@ export interface AttestationFacts {
   readonly keyClassSource: KeyClassSource
   readonly attestor: string
   readonly evidenceDigest: Bytes
+  /** Only where the SPIFFE ID does not name the instance. */
+  readonly instance?: string | undefined
 }
 
 export interface StatusUris {
@@ -41,6 +43,7 @@ export interface Expected {
   /** DER SubjectPublicKeyInfo. */
   readonly publicKey: Bytes
   readonly attestation: AttestationFacts | null
+  readonly attestationOid: string
   /** Null as long as the endpoints do not exist. */
   readonly status: StatusUris | null
   readonly permittedUriHost: string | null

@@ -58,16 +58,18 @@ function readConfig(path: string): string {
 
 function refusalOf(issue: z.core.$ZodIssue | undefined): Error {
   const path = (issue?.path ?? []).map(String).join('.')
-  if (issue?.code !== 'unrecognized_keys') {
-    const what = issue?.message ?? 'invalid'
-    return serverError('CONFIG_VALUE_INVALID', { message: `${path}: ${what}`, details: { key: path, problem: what } })
-  }
+  if (issue?.code === 'unrecognized_keys') return unknownKey(path, issue)
+  const problem = issue?.message ?? 'invalid'
+  return serverError('CONFIG_VALUE_INVALID', { message: `${path}: ${problem}`, details: { key: path, problem } })
+}
+
+function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Error {
   const [unknown = ''] = issue.keys
   const key = path === '' ? unknown : `${path}.${unknown}`
   const near = nearest(unknown, keysAt(issue.path))
-  const hint = near === null ? {} : { nearest: near }
-  const question = near === null ? '' : `; did you mean ${near}?`
-  return serverError('CONFIG_KEY_UNKNOWN', { message: `unknown key ${key}${question}`, details: { key, ...hint } })
+  if (near === null) return serverError('CONFIG_KEY_UNKNOWN', { message: `unknown key ${key}`, details: { key } })
+  const message = `unknown key ${key}; did you mean ${near}?`
+  return serverError('CONFIG_KEY_UNKNOWN', { message, details: { key, nearest: near } })
 }
 
 /** Paths are relative to the data folder. */

@@ -54,10 +54,10 @@ function decimals(octets: Bytes, offset: number, count: number): number {
 /** The text and the tag of a Time. @throws DER_TIME unless the moment is a whole second */
 export function timeText(moment: Instant): { tag: number; text: string } {
   if (moment % SECOND !== 0) throw derFault('DER_TIME', 0)
-  const [year, month, day, hour, minute, second] = toRfc3339(moment).split(/[-T:.]/)
-  const rest = `${month ?? ''}${day ?? ''}${hour ?? ''}${minute ?? ''}${second ?? ''}Z`
-  const utc = moment < FIRST_GENERALIZED
-  return utc
-    ? { tag: TAG.utcTime, text: (year ?? '').slice(2) + rest }
-    : { tag: TAG.generalizedTime, text: (year ?? '') + rest }
+  const text = toRfc3339(moment)
+  const digits = text.slice(0, 4) + text.slice(5, 7) + text.slice(8, 10) + text.slice(11, 13) + text.slice(14, 16)
+  const generalized = `${digits}${text.slice(17, 19)}Z`
+  return moment < FIRST_GENERALIZED
+    ? { tag: TAG.utcTime, text: generalized.slice(2) }
+    : { tag: TAG.generalizedTime, text: generalized }
 }

@@ -26,6 +26,7 @@ export class VerifiedPath {
     anchors: readonly Certificate[],
     options: PathOptions,
   ): VerifiedPath {
+    if (intermediates.length > MAX_INTERMEDIATES) throw x509Error('PATH_TOO_LONG')
     const failures = new Failures()
     const pool = { intermediates, anchors, links: new LinkChecker(), failures }
     for (const chain of chainsFrom([leaf], pool)) {
@@ -77,7 +78,6 @@ export function buildPath(
   anchors: readonly Certificate[],
   options: PathOptions,
 ): VerifiedPath {
-  if (intermediates.length > MAX_INTERMEDIATES) throw x509Error('PATH_TOO_LONG')
   return VerifiedPath.build(leaf, intermediates, anchors, options)
 }
 
@@ -91,7 +91,7 @@ interface Pool {
 /** Depth first: every chain that begins so and ends in an anchor, its links checked as it grows. */
 function* chainsFrom(start: readonly [Certificate, ...Certificate[]], pool: Pool): Generator<Chain> {
   for (const anchor of pool.anchors) {
-    if (extendsChain(start, anchor, pool)) yield [...start, anchor] as unknown as Chain
+    if (extendsChain(start, anchor, pool)) yield [...start, anchor]
   }
   for (const intermediate of pool.intermediates) {
     if (!extendsChain(start, intermediate, pool)) continue

@@ -5,12 +5,12 @@ export function foldHost(host: string): string {
 }
 
 const AUTHORITY = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*)/
-const HOST_AND_PORT = /^([A-Za-z0-9._-]+)(:\d*)?$/
+const HOST_AND_PORT = /^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)(:\d*)?$/
 const IPV4 = /^\d+(\.\d+){3}$/
 
 /**
  * The host of a URI for a constraint (RFC 5280 section 4.2.1.10), undefined when it has none that is a name: no
- * authority, a user, a percent-encoded or empty host, an address.
+ * authority, a user, a percent-encoded host, an empty label, an address.
  */
 export function uriHost(uri: string): string | undefined {
   const host = HOST_AND_PORT.exec(AUTHORITY.exec(uri)?.[1] ?? '')?.[1]

@@ -14,7 +14,7 @@ export interface PathOptions {
 }
 
 /** Leaf first, anchor last. */
-export type Chain = readonly [Certificate, Certificate, ...Certificate[]]
+export type Chain = readonly [Certificate, ...Certificate[], Certificate]
 
 export interface Validity {
   /** The last moment at which every certificate of the chain, the anchor included, is valid. */

@@ -53,10 +53,17 @@ describe('the states of a task', () => {
 
   it('permits in exactly one state, and only before the deadline', () => {
     const permits = STATES.filter(
-      (state) => codeOf(() => requireActive({ state, deadline: DEADLINE }, BEFORE)) === 'permit',
+      (state) =>
+        codeOf(() => {
+          requireActive({ state, deadline: DEADLINE }, BEFORE)
+        }) === 'permit',
     )
     expect(permits).toEqual(['active'])
-    expect(codeOf(() => requireActive({ state: 'active', deadline: DEADLINE }, DEADLINE))).toBe('TASK_EXPIRED')
+    expect(
+      codeOf(() => {
+        requireActive({ state: 'active', deadline: DEADLINE }, DEADLINE)
+      }),
+    ).toBe('TASK_EXPIRED')
   })
 
   it('ends by time what has not ended yet, and leaves alone what has', () => {

@@ -29,6 +29,7 @@ describe('the DER reader', () => {
     ['an indefinite length', '3080 020101 0000', 'DER_INDEFINITE_LENGTH'],
     ['a long form for a short length', '308103 020101', 'DER_LENGTH'],
     ['a leading zero in a length', '30820003 020101', 'DER_LENGTH'],
+    ['a leading zero in a length that needs the long form', `30820080${'00'.repeat(128)}`, 'DER_LENGTH'],
     ['a length of five octets', '30850000000003 020101', 'DER_LENGTH'],
     ['the reserved length FF', '30ff', 'DER_LENGTH'],
     ['contents that are not all there', '3004 020101', 'DER_TRUNCATED'],

@@ -42,6 +42,7 @@ describe('C14 name constraints on URIs', () => {
     ['a domain that only ends alike', '.example.org', 'spiffe://badexample.org/a', REFUSED],
     ['upper case', 'example.org', 'spiffe://EXAMPLE.org/a', 'ACCEPTED'],
     ['a user before the host', 'example.org', 'spiffe://example.org@evil.com/a', REFUSED],
+    ['an empty label', '.example.org', 'https://a..example.org/', REFUSED],
     ['a port', 'example.org', 'https://example.org:8443/a', 'ACCEPTED'],
     ['no authority', 'example.org', 'urn:example.org', REFUSED],
     ['an address', 'example.org', 'https://10.0.0.1/', REFUSED],
@@ -114,6 +115,7 @@ describe('C14 name constraints on mail addresses', () => {
     ['a host', 'example.org', 'a@example.org', 'ACCEPTED'],
     ['a host below', 'example.org', 'a@b.example.org', REFUSED],
     ['a host below a dot', '.example.org', 'a@b.example.org', 'ACCEPTED'],
+    ['the dot and the host, with nothing below', '.example.org', 'a@.example.org', REFUSED],
   ])('permit or not %s', (_, base, name, code) => {
     expect(codeFor(permitted(email(base)), [uri(LEAF_ID), email(name)])).toBe(code)
   })
@@ -181,6 +183,21 @@ describe('C14 name constraints', () => {
     expect(pass('spiffe://example.com/a')).toBe('ACCEPTED')
     expect(pass('spiffe://example.org/a')).toBe(REFUSED)
     expect(pass('spiffe://example.net/a')).toBe(REFUSED)
+  })
+
+  it('bind a leaf that has the name of its issuer: only authorities may be self-issued', () => {
+    const constraints = permitted(uri('example.com'))
+    expect(codeFor(constraints, [uri(LEAF_ID)], encodeName({ commonName: 'Constrained' }))).toBe(REFUSED)
+  })
+
+  it('do not bind an authority that certified itself a new key', () => {
+    const name = encodeName({ organization: 'Elsewhere' })
+    const constraints = permitted(directory(encodeName({ organization: 'Writ' })))
+    const old = root.authority('Old', { template: { subject: name }, extensions: [constraints] })
+    const renewed = old.authority('New', { template: { subject: name } })
+    const options = { at: X509_NOW, purpose: 'clientAuth' } as const
+    const intermediates = [renewed.certificate, old.certificate]
+    expect(codeOf(() => buildPath(renewed.leaf(), intermediates, [root.certificate], options))).toBe('ACCEPTED')
   })
 
   it('bind the names of the authorities below', () => {

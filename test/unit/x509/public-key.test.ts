@@ -204,6 +204,24 @@ describe('EC keys are refused', () => {
     expect(codeFor(sequence(P256_ALGORITHM, bitsElement(change(point))))).toBe('KEY_POINT_INVALID')
   })
 
+  it('with a coordinate that is on the curve only after reduction by the prime', () => {
+    const prime = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n
+    const b = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn
+    const spell = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
+    let found = 0
+    for (let x = 0n; x < 20n; x++) {
+      const square = (x * x * x - 3n * x + b) % prime
+      const y = power(square, (prime + 1n) / 4n, prime)
+      if ((y * y - square) % prime !== 0n) continue
+      found++
+      const spkiAt = (at: bigint) =>
+        sequence(P256_ALGORITHM, bitsElement(concat(new Uint8Array([4]), spell(at), spell(y))))
+      expect(codeFor(spkiAt(x))).toBe('ACCEPTED')
+      expect(codeFor(spkiAt(x + prime))).toBe('KEY_POINT_INVALID')
+    }
+    expect(found).toBeGreaterThan(3)
+  })
+
   it('when the point belongs to the other curve', () => {
     expect(codeFor(sequence(P256_ALGORITHM, bitsElement(p384.publicKey.keyBits)))).toBe('KEY_POINT_INVALID')
   })

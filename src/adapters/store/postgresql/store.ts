@@ -15,7 +15,7 @@ import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row } from '../rows.ts'
 import { findSql, listSql, operandsOf } from '../statements.ts'
-import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
@@ -101,6 +101,10 @@ export class PostgresqlStore implements Store {
   async databaseNow(): Promise<Instant | null> {
     const [row] = await this.#query(DATABASE_NOW, [])
     return instant(Number(row?.['now']))
+  }
+
+  async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    return (await this.#result(SEQUENCE[table], [])).rowCount ?? 0
   }
 
   async purge(before: Instant): Promise<number> {

@@ -12,7 +12,7 @@ import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, type Row, type Stored } from '../rows.ts'
-import { PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
 import { SqliteJournal } from './journal.ts'
@@ -102,6 +102,10 @@ export class SqliteStore implements Store {
 
   async databaseNow(): Promise<Instant | null> {
     return Promise.resolve(null)
+  }
+
+  sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    return Promise.resolve(this.#run(SEQUENCE[table]))
   }
 
   async purge(before: Instant): Promise<number> {

@@ -1,4 +1,4 @@
-import { authorityList, certificateList, instanceList, leafList, listQuery, noBody } from '#wire/index.ts'
+import { authorityList, certificateList, instanceList, leafList, leafQuery, listQuery, noBody } from '#wire/index.ts'
 import { route } from '../build-route.ts'
 import type { Route } from '../route.ts'
 import { READERS, reading } from './access.ts'
@@ -42,7 +42,7 @@ export const INVENTORY_ROUTES: readonly Route[] = [
     summary: 'Read the audit log in order; that it was read is written into it',
     path: '/v1/audit/leaves',
     callers: ['auditor'],
-    schema: { body: noBody, query: listQuery, answer: leafList },
+    schema: { body: noBody, query: leafQuery, answer: leafList },
     flow: (flows, { caller, query }) => flows.listLeaves(caller, query),
     render: pageOf(leafView),
   }),

@@ -22,7 +22,7 @@ import type {
 } from '#wire/index.ts'
 
 /** A page as every list answers it. */
-export function pageOf<Item, View>(view: (item: Item) => View): (page: Page<Item>) => { readonly body: object } {
+export function pageOf<Item>(view: (item: Item) => object): (page: Page<Item>) => { readonly body: object } {
   return ({ items, next }) => ({ body: { items: items.map(view), next } })
 }
 

@@ -76,10 +76,10 @@ export const FEDERATION_ROUTES: readonly Route[] = [
   route({
     ...base,
     id: 'accessTokenKeys',
-    summary: 'The keys that task tokens are verified with (RFC 7517)',
+    summary: 'The keys that task tokens and introspection answers are verified with (RFC 7517)',
     path: '/oauth2/jwks',
     schema: { body: noBody, query: noQuery, answer: jwkSet },
-    flow: (flows) => Promise.resolve(flows.authorities.current().jwks('access-token')),
+    flow: (flows) => Promise.resolve(flows.authorities.current().oauthJwks()),
     render: (body) => ({ body, headers: CACHED }),
   }),
   route({

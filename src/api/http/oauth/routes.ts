@@ -1,5 +1,6 @@
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { Introspection } from '#flows/introspect-token.ts'
 import {
   introspectionAnswer,
   noQuery,
@@ -24,21 +25,26 @@ const base = {
   status: 200,
 } as const
 
+/** What a parameter says, null where it was left out. */
+function given<Value>(value: Value | undefined): Value | null {
+  return value ?? null
+}
+
 function exchangeRequest(form: TokenRequest): ExchangeRequest {
   const details = form.authorization_details
   return {
     grantType: form.grant_type,
-    clientId: form.client_id ?? null,
-    subjectToken: form.subject_token ?? null,
-    subjectTokenType: form.subject_token_type ?? null,
-    actorToken: form.actor_token ?? null,
-    actorTokenType: form.actor_token_type ?? null,
-    requestedTokenType: form.requested_token_type ?? null,
+    clientId: given(form.client_id),
+    subjectToken: given(form.subject_token),
+    subjectTokenType: given(form.subject_token_type),
+    actorToken: given(form.actor_token),
+    actorTokenType: given(form.actor_token_type),
+    requestedTokenType: given(form.requested_token_type),
     resources: form.resource ?? [],
     audiences: form.audience ?? [],
-    scope: form.scope ?? null,
+    scope: given(form.scope),
     authorizationDetails: details === undefined ? null : parseAuthorizationDetails(details),
-    taskId: form.task_id ?? null,
+    taskId: given(form.task_id),
   }
 }
 
@@ -56,6 +62,13 @@ function tokenBody(answer: ExchangeAnswer): TokenAnswer {
 }
 
 const NO_CACHE = { pragma: 'no-cache' }
+const INTROSPECTION_JWT = 'application/token-introspection+jwt'
+const AS_JWT = { ...NO_CACHE, 'content-type': INTROSPECTION_JWT }
+
+/** RFC 9701 section 4: a client that takes the signed answer names it; wildcards mean the plain one. */
+function wantsJwt(accept: string): boolean {
+  return accept.split(',').some((range) => range.split(';')[0]?.trim().toLowerCase() === INTROSPECTION_JWT)
+}
 
 export const OAUTH_ROUTES: readonly Route[] = [
   route({
@@ -77,8 +90,11 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: ['agent'],
     schema: { body: tokenReference, query: noQuery, answer: introspectionAnswer },
     hot: true,
-    flow: (flows, { caller, body }) => flows.introspectToken(caller, { token: body.token }),
-    render: (answer) => ({ body: answer, headers: NO_CACHE }),
+    flow: (flows, { caller, body, accept }): Promise<Introspection | string> =>
+      wantsJwt(accept)
+        ? flows.introspectTokenAsJwt(caller, { token: body.token })
+        : flows.introspectToken(caller, { token: body.token }),
+    render: (answer) => ({ body: answer, headers: typeof answer === 'string' ? AS_JWT : NO_CACHE }),
   }),
   route({
     ...base,

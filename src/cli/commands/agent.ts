@@ -1,0 +1,137 @@
+import type { Command } from 'commander'
+import type { JsonObject } from '#kernel/json.ts'
+import { action, collect, example, list, text, type Options } from '../action.ts'
+import { parseSeconds } from '../duration.ts'
+import { cliError } from '../errors.ts'
+import { report } from '../terminal.ts'
+import { listAll } from '../list-all.ts'
+
+const COLUMNS = ['name', 'owner', 'state', 'identity', 'selectors', 'spiffe_id'] as const
+
+/** `audience=action,action`, as `--allow` takes it. */
+function parseAllow(value: string): JsonObject {
+  const split = value.lastIndexOf('=')
+  const actions = value
+    .slice(split + 1)
+    .split(',')
+    .filter((name) => name !== '')
+  if (split <= 0 || actions.length === 0) {
+    throw cliError('USAGE', { details: { flag: '--allow', expected: 'AUDIENCE=ACTION[,ACTION…]' } })
+  }
+  return { audience: value.slice(0, split), actions }
+}
+
+function lifetime(options: Options, option: string, flag: string, member: string): JsonObject {
+  const value = text(options, option)
+  return value === undefined ? {} : { [member]: parseSeconds(value, flag) }
+}
+
+function listed(options: Options, option: string, member: string): JsonObject {
+  const values = list(options, option)
+  return values.length === 0 ? {} : { [member]: values }
+}
+
+function agentBody(name: string, options: Options): JsonObject {
+  return {
+    name,
+    owner: text(options, 'owner') ?? '',
+    permissions: list(options, 'allow').map(parseAllow),
+    ...(options['shared'] === true ? { identity: 'agent' } : {}),
+    ...listed(options, 'selector', 'selectors'),
+    ...listed(options, 'dnsName', 'dns_names'),
+    ...listed(options, 'keyClass', 'key_classes'),
+    ...lifetime(options, 'lifetime', '--lifetime', 'x509_lifetime'),
+    ...lifetime(options, 'tokenLifetime', '--token-lifetime', 'token_lifetime'),
+    ...lifetime(options, 'renewGrace', '--renew-grace', 'renew_grace'),
+  }
+}
+
+export function agentCommands(program: Command): void {
+  const agent = program.command('agent').description('register agents, and decide what they may ever get')
+  addAgent(agent)
+  showAgents(agent)
+  agentStates(agent)
+}
+
+function addAgent(agent: Command): void {
+  const add = agent
+    .command('add <name>')
+    .description('register an agent')
+    .requiredOption('--owner <who>', 'the person or team accountable for it')
+    .option('--allow <audience=actions>', 'a resource and the actions it may be asked for; repeatable', collect)
+    .option('--selector <type:value>', 'a fact that its evidence must show; repeatable, all must match', collect)
+    .option('--dns-name <name>', 'a DNS name for its certificates; repeatable', collect)
+    .option('--key-class <class>', 'software, hsm or tpm; repeatable (default: any)', collect)
+    .option('--shared', 'one SPIFFE ID for all instances, instead of one each')
+    .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')
+    .option('--token-lifetime <duration>', 'life of its task tokens, at most 5m (default: 3m)')
+    .option('--renew-grace <duration>', 'how long after expiry it may still renew')
+  example(
+    add,
+    "writ agent add invoice-bot --owner billing-team --allow 'https://billing.example.org=invoices:read,invoices:pay'",
+  )
+  action(add, async (context, options, name = '') => {
+    const facts = await context.withAdmin((admin) =>
+      admin.call({ method: 'POST', path: '/v1/agents', json: agentBody(name, options) }),
+    )
+    report(context.terminal, {
+      said: `registered agent ${name}`,
+      facts,
+      columns: ['name', 'owner', 'path', 'permissions', 'selectors', 'x509_lifetime', 'token_lifetime', 'state'],
+      next: [`writ join-token create ${name}`],
+    })
+  })
+}
+
+function showAgents(agent: Command): void {
+  const all = agent.command('list').description('list the registered agents')
+  action(example(all, 'writ agent list'), async (context) => {
+    const facts = await listAll(context, '/v1/agents')
+    report(context.terminal, { said: 'agents:', facts, columns: COLUMNS })
+  })
+  const show = agent.command('show <name>').description('show one agent')
+  action(example(show, 'writ agent show invoice-bot'), async (context, _options, name = '') => {
+    const facts = await context.withAdmin((admin) => admin.call({ method: 'GET', path: agentPath(name) }))
+    report(context.terminal, { said: `agent ${name}:`, facts })
+  })
+}
+
+const STATES = {
+  suspend: ['suspended', 'its tokens are dead for good and it gets nothing new; its certificate expires by itself'],
+  resume: ['resumed', 'it may renew and exchange again; old tokens stay dead'],
+  retire: ['retired', 'this is final'],
+} as const
+
+function agentStates(agent: Command): void {
+  for (const [verb, [done, meaning]] of Object.entries(STATES)) {
+    const command = agent.command(`${verb} <name>`).description(`${verb} an agent: ${meaning}`)
+    command.option('--dry-run', 'show what it would hit, and change nothing')
+    action(example(command, `writ agent ${verb} invoice-bot`), async (context, options, name = '') => {
+      if (options['dryRun'] === true) {
+        const facts = await instancesOf(context, name)
+        report(context.terminal, {
+          said: `would ${verb} ${name}; instances it hits:`,
+          facts,
+          columns: ['id', 'spiffe_id', 'state', 'attested_at'],
+        })
+        return
+      }
+      const facts = await context.withAdmin((admin) =>
+        admin.call({ method: 'POST', path: `${agentPath(name)}/${verb}`, json: {} }),
+      )
+      report(context.terminal, { said: `${done} ${name}: ${meaning}`, facts, columns: ['name', 'state', 'version'] })
+    })
+  }
+}
+
+async function instancesOf(context: Parameters<typeof listAll>[0], name: string): ReturnType<typeof listAll> {
+  const agent = (await context.withAdmin((admin) => admin.call({ method: 'GET', path: agentPath(name) }))) as JsonObject
+  const instances = await listAll(context, '/v1/instances')
+  return instances.filter(
+    (row) => (row as JsonObject)['agent'] === agent['id'] || (row as JsonObject)['agent'] === name,
+  )
+}
+
+function agentPath(name: string): string {
+  return `/v1/agents/${encodeURIComponent(name)}`
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import { action, collect, example, list, text } from '../action.ts'
+import { listAll } from '../list-all.ts'
+import { report } from '../terminal.ts'
+
+export function principalCommands(program: Command): void {
+  const principal = program.command('principal').description('decide who administers')
+  const add = principal
+    .command('add <subject>')
+    .description('give a person roles; the subject is a SPIFFE ID under /admin/, or local:<uid>')
+    .requiredOption('--name <name>', 'what to call them')
+    .requiredOption(
+      '--role <role>',
+      'viewer, auditor, operator, orchestrator, approver, ca-admin or admin; repeatable',
+      collect,
+    )
+  example(add, 'writ principal add spiffe://example.org/admin/alice --name Alice --role operator')
+  action(add, async (context, options, subject = '') => {
+    const json = { subject, name: text(options, 'name') ?? '', roles: list(options, 'role') }
+    const facts = await context.withAdmin((admin) => admin.call({ method: 'POST', path: '/v1/principals', json }))
+    report(context.terminal, { said: `added principal ${subject}`, facts })
+  })
+  const all = principal.command('list').description('list the principals')
+  action(example(all, 'writ principal list'), async (context) => {
+    const facts = await listAll(context, '/v1/principals')
+    report(context.terminal, { said: 'principals:', facts, columns: ['id', 'subject', 'name', 'roles', 'state'] })
+  })
+  const remove = principal.command('remove <id>').description('take all roles from a principal')
+  action(example(remove, 'writ principal remove prn_06bq…'), async (context, _options, id = '') => {
+    await context.withAdmin((admin) =>
+      admin.call({ method: 'DELETE', path: `/v1/principals/${encodeURIComponent(id)}` }),
+    )
+    report(context.terminal, { said: `removed principal ${id}` })
+  })
+  const who = program.command('whoami').description('show who the server takes you for')
+  action(example(who, 'writ whoami'), async (context) => {
+    const facts = await context.withAdmin((admin) => admin.call({ method: 'GET', path: '/v1/whoami' }))
+    report(context.terminal, { said: 'you are:', facts })
+  })
+}

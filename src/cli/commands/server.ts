@@ -1,0 +1,214 @@
+import { userInfo } from 'node:os'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { certificatesOf } from '#client/index.ts'
+import { toRfc3339 } from '#kernel/instant.ts'
+import type { Config, ConfigFile, Overrides, RootFiles } from '#server/index.ts'
+import { action, example, text, type Options } from '../action.ts'
+import { readText } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { cliError } from '../errors.ts'
+import { report } from '../terminal.ts'
+
+export function serverCommands(program: Command): void {
+  const group = program.command('server').description('set up and run the server')
+  initCommand(group)
+  runCommand(group)
+  checkCommand(group)
+  clockCommand(group)
+}
+
+function listenOptions(command: Command): Command {
+  return command
+    .option('--listen-https <host:port>', 'the APIs (default: 127.0.0.1:8443)')
+    .option(
+      '--listen-status <host:port>',
+      'CA certificates, later CRL and OCSP; off turns it off (default: 127.0.0.1:8080)',
+    )
+    .option('--listen-health <host:port>', 'health and metrics; off turns it off (default: 127.0.0.1:9090)')
+}
+
+function initCommand(group: Command): void {
+  const init = group
+    .command('init')
+    .description('make a trust domain: keys, authorities, database, configuration, and you as the first admin')
+    .requiredOption('--trust-domain <name>', 'the part of every SPIFFE ID before the path, such as example.org')
+    .requiredOption('--public-url <url>', 'where clients reach the server: the issuer of its tokens')
+    .option('--status-url <url>', 'where CRLs and OCSP answers will be served, over plain http')
+    .option(
+      '--mode <mode>',
+      'self-rooted: each authority is an anchor; rooted: a root signs them (default: self-rooted)',
+    )
+    .option('--root-certificate <file>', 'rooted under this certificate (PEM) instead of a generated root')
+    .option('--root-key <file>', 'the key of --root-certificate (PKCS#8 PEM, 0600)')
+    .option('--database <url>', 'file:<path> or postgresql://user@host/name (default: file:writ.db in the data folder)')
+    .option('--database-password-file <file>', 'file that holds the password of a PostgreSQL user')
+    .option(
+      '--name-constraints',
+      'constrain issuing authorities to the trust domain; some verifiers refuse such chains',
+    )
+    .option('--dry-run', 'check everything and show the configuration, but write nothing')
+  example(
+    listenOptions(init),
+    'writ server init --trust-domain example.org --public-url https://localhost:8443 --status-url http://localhost:8080',
+  )
+  action(init, initialize)
+}
+
+async function initialize(context: Context, options: Options): Promise<void> {
+  const { ADMIN_SOCKET, initServer, makeConfig } = await import('#server/index.ts')
+  const data = resolve(context.data)
+  const values = valuesOf(options)
+  if (options['dryRun'] === true) {
+    const config = makeConfig(data, values, { environment: {} })
+    report(context.terminal, {
+      said: `nothing was written; this would be the server in ${data}:`,
+      facts: shown(config),
+    })
+    return
+  }
+  const { uid, username } = userInfo()
+  const root = rootOf(options)
+  const made = await initServer({ data, values, admin: { uid, name: username }, ...(root === null ? {} : { root }) })
+  report(context.terminal, {
+    said: `made the trust domain ${made.config.trust_domain} in ${data}`,
+    facts: {
+      ...shown(made.config),
+      first_admin: `local:${String(uid)} (${username}), through ${data}/${ADMIN_SOCKET}`,
+      keys: `${data}/keys, readable by you only`,
+    },
+    next: ['writ server run'],
+  })
+}
+
+/** What is left out takes its default when the configuration is read, so that the file says only what was chosen. */
+function valuesOf(options: Options): ConfigFile {
+  const listen = given({
+    https: text(options, 'listenHttps'),
+    status: text(options, 'listenStatus'),
+    health: text(options, 'listenHealth'),
+  })
+  const database = given({
+    url: text(options, 'database'),
+    password_file: absolute(text(options, 'databasePasswordFile')),
+  })
+  const root = text(options, 'rootCertificate')
+  return {
+    trust_domain: text(options, 'trustDomain') ?? '',
+    public_url: text(options, 'publicUrl') ?? '',
+    ...given({ status_url: text(options, 'statusUrl') }),
+    mode: (text(options, 'mode') ?? (root === undefined ? 'self-rooted' : 'rooted')) as 'self-rooted' | 'rooted',
+    ...(Object.keys(listen).length === 0 ? {} : { listen: offAsNull(listen) }),
+    ...(Object.keys(database).length === 0 ? {} : { database }),
+    ...(options['nameConstraints'] === true ? { name_constraints: true } : {}),
+  }
+}
+
+function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const present = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return Object.fromEntries(present)
+}
+
+function offAsNull(listen: Readonly<Record<string, string>>): NonNullable<ConfigFile['listen']> {
+  return Object.fromEntries(Object.entries(listen).map(([name, value]) => [name, value === 'off' ? null : value]))
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path)
+}
+
+/** @throws USAGE unless both or neither are given, and exactly one certificate is in the file */
+function rootOf(options: Options): RootFiles | null {
+  const certificate = text(options, 'rootCertificate')
+  const key = text(options, 'rootKey')
+  if (certificate === undefined && key === undefined) return null
+  if (certificate === undefined || key === undefined) {
+    throw cliError('USAGE', { details: { missing: '--root-certificate and --root-key go together' } })
+  }
+  const [root, another] = certificatesOf(readText(certificate))
+  if (root === undefined || another !== undefined) {
+    throw cliError('USAGE', { details: { flag: '--root-certificate', expected: 'exactly one certificate' } })
+  }
+  return { certificate: root.der, key: resolve(key) }
+}
+
+function shown(config: Config): Record<string, string> {
+  const { trust_domain, public_url, mode, listen, database, data } = config
+  return {
+    trust_domain,
+    public_url,
+    mode,
+    https: listen.https,
+    status: listen.status ?? 'off',
+    health: listen.health ?? 'off',
+    database: database.url,
+    configuration: `${data}/writ.yaml`,
+  }
+}
+
+function flagsOf(options: Options): Overrides {
+  return given({
+    'listen.https': text(options, 'listenHttps'),
+    'listen.status': text(options, 'listenStatus'),
+    'listen.health': text(options, 'listenHealth'),
+  })
+}
+
+function runCommand(group: Command): void {
+  const run = listenOptions(group.command('run').description('run the server until it is told to stop'))
+  action(example(run, 'writ server run', 'WRIT_LOG_LEVEL=debug writ server run'), async (context, options) => {
+    const { loadConfig, runServer } = await import('#server/index.ts')
+    const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
+    await runServer(config, ({ addresses }) => {
+      const facts = { ...addresses }
+      if (context.terminal.json) context.terminal.out(`${JSON.stringify({ ready: facts })}\n`)
+      else
+        report(context.terminal, {
+          said: `ready: ${config.trust_domain} at ${config.public_url}`,
+          facts,
+          next: ['writ agent add --help', 'stop it with Ctrl-C or SIGTERM'],
+        })
+    })
+  })
+}
+
+function checkCommand(group: Command): void {
+  const check = listenOptions(
+    group.command('check-config').description('read the configuration and say what it comes to'),
+  )
+  action(example(check, 'writ server check-config'), async (context, options) => {
+    const { loadConfig } = await import('#server/index.ts')
+    const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
+    report(context.terminal, { said: 'the configuration is good', facts: { ...shown(config), ...rest(config) } })
+  })
+}
+
+function rest(config: Config): Record<string, string> {
+  const { replica, tls, limits, log } = config
+  return {
+    replica: `${replica.name} (${String(replica.number)})`,
+    tls_min: tls.min,
+    max_connections: String(limits.max_connections),
+    log_level: log.level,
+  }
+}
+
+function clockCommand(group: Command): void {
+  const clock = group.command('clock').description('the clock guard')
+  const accept = clock
+    .command('accept')
+    .description(
+      'after the clock was set back on purpose: take it as right, and say so in the audit log; the server must be stopped',
+    )
+    .option('--dry-run', 'show the time that would be accepted')
+  action(example(accept, 'writ server clock accept'), async (context, options) => {
+    const { acceptServerClock, loadConfig } = await import('#server/index.ts')
+    const config = loadConfig({ data: context.data, environment: process.env })
+    if (options['dryRun'] === true) {
+      report(context.terminal, { said: 'nothing was changed', facts: { would_accept: toRfc3339(context.clock.now()) } })
+      return
+    }
+    const accepted = await acceptServerClock(config, `local:${String(userInfo().uid)}`)
+    report(context.terminal, { said: `accepted ${toRfc3339(accepted)} as the time`, next: ['writ server run'] })
+  })
+}

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import {
+  anchorsOf,
+  callApi,
+  certificatesOf,
+  readIdentity,
+  serverExpectation,
+  trustOfBundle,
+  unixOrigin,
+  verifiedAgent,
+  type ApiCall,
+  type ApiOrigin,
+  type Identity,
+  type ServerTrust,
+} from '#client/index.ts'
+import type { Clock } from '#kernel/clock.ts'
+import type { JsonValue } from '#kernel/json.ts'
+import { Secret } from '#kernel/secret.ts'
+import { SpiffeId } from '#spiffe/index.ts'
+import { cliError } from './errors.ts'
+
+/** Where the admin commands talk to. */
+export interface AdminOptions {
+  readonly server: string
+  readonly cert?: string
+  readonly key?: string
+  readonly bundle?: string
+  readonly identity?: string
+}
+
+export interface AdminConnection {
+  call(call: ApiCall): Promise<JsonValue>
+  close(): Promise<void>
+}
+
+/** `unix:<path>` for the machine's owner, or https as an enrolled admin with its own certificate. */
+export function connectAdmin(options: AdminOptions, clock: Clock): AdminConnection {
+  const target = options.server.startsWith('unix:') ? unixOrigin(options.server.slice(5)) : httpsTarget(options, clock)
+  return {
+    call: (call) => callApi(target, call),
+    close: () => target.dispatcher.close(),
+  }
+}
+
+function httpsTarget(options: AdminOptions, clock: Clock): ApiOrigin {
+  if (!options.server.startsWith('https://')) {
+    throw cliError('USAGE', { details: { server: options.server, expected: 'unix:<path> or https://host:port' } })
+  }
+  const shown = options.identity === undefined ? fromFiles(options) : fromIdentity(readIdentity(options.identity))
+  const dispatcher = verifiedAgent({
+    trust: () => shown.trust,
+    expectation: serverExpectation,
+    credential: shown.credential,
+    clock,
+  })
+  return { dispatcher, origin: options.server }
+}
+
+interface Shown {
+  readonly trust: ServerTrust
+  readonly credential: { readonly chainPem: string; readonly keyPem: Secret<string> }
+}
+
+function fromIdentity(identity: Identity): Shown {
+  return {
+    trust: { kind: 'anchors', anchors: anchorsOf(identity) },
+    credential: { chainPem: identity.chainPem, keyPem: identity.keyPem },
+  }
+}
+
+function fromFiles(options: AdminOptions): Shown {
+  const { cert, key, bundle } = options
+  if (cert === undefined || key === undefined || bundle === undefined) {
+    throw cliError('USAGE', {
+      details: { missing: '--identity, or --cert with --key and --bundle, for a server over https' },
+    })
+  }
+  const chainPem = readText(cert)
+  const names = certificatesOf(chainPem)[0]?.extension('subjectAltName')?.names ?? []
+  const uri = names.find((name) => name.type === 'uri')?.value ?? ''
+  const trust = trustOfBundle(SpiffeId.parse(uri).trustDomain.name, readText(bundle))
+  return { trust, credential: { chainPem, keyPem: new Secret(readText(key)) } }
+}
+
+/** A file, or standard input for `-`. @throws FILE_UNREADABLE */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8')
+  } catch (cause) {
+    throw cliError('FILE_UNREADABLE', { cause, details: { path } })
+  }
+}

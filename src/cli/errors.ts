@@ -1,0 +1,30 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const CLI_ERRORS = {
+  USAGE: 'The command was not understood. Add --help to see what it takes.',
+  FILE_UNREADABLE: 'The file could not be read. Check the path and its permissions.',
+  FILE_EXISTS: 'The file exists already and is not overwritten. Choose another path, or remove it.',
+  VERIFICATION_FAILED: 'The verification failed.',
+} as const satisfies ErrorTable
+
+export const cliError = errorsOf(CLI_ERRORS)
+
+/** What the exit code says: documented in `writ --help`. */
+export const EXIT = { done: 0, internal: 1, usage: 2, refused: 3, unreachable: 4, unverified: 5 } as const
+
+const CODES: Readonly<Record<string, number>> = {
+  USAGE: EXIT.usage,
+  FILE_UNREADABLE: EXIT.usage,
+  FILE_EXISTS: EXIT.usage,
+  CONFIG_INVALID: EXIT.usage,
+  IDENTITY_FOLDER_INVALID: EXIT.usage,
+  JOIN_TOKEN_MALFORMED: EXIT.usage,
+  SERVER_UNREACHABLE: EXIT.unreachable,
+  SERVER_NOT_TRUSTED: EXIT.unreachable,
+  SERVER_NAME_MISMATCH: EXIT.unreachable,
+  VERIFICATION_FAILED: EXIT.unverified,
+}
+
+export function exitCodeOf(code: string): number {
+  return CODES[code] ?? EXIT.refused
+}

@@ -1,0 +1,77 @@
+import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { Agent, type buildConnector } from 'undici'
+import type { Clock } from '#kernel/clock.ts'
+import type { Secret } from '#kernel/secret.ts'
+import { presentedChain, verifyServer, type PeerExpectation, type ServerTrust } from './server-trust.ts'
+import { clientError } from './errors.ts'
+
+/** What a client shows of itself: its certificate chain and the key behind it, as PEM. */
+export interface ClientCredential {
+  readonly chainPem: string
+  readonly keyPem: Secret<string>
+}
+
+export interface ConnectionPolicy {
+  /** Read at each connection, so that a new bundle counts at once. */
+  readonly trust: () => ServerTrust
+  readonly expectation: (hostname: string) => PeerExpectation
+  readonly credential?: ClientCredential
+  readonly clock: Clock
+}
+
+const CONNECT_TIMEOUT = 10_000
+
+/**
+ * An HTTP agent whose connections exist only after the peer's chain was verified by our own path builder: undici
+ * gets the socket, and with it the chance to write, afterwards. Sessions are never resumed: a resumed one would
+ * outlive the certificate.
+ */
+export function verifiedAgent(policy: ConnectionPolicy): Agent {
+  const connector: buildConnector.connector = (options, callback) => {
+    const socket = tlsConnect(tlsOptions(policy, options.hostname, options.port))
+    // undici reads exactly one of the two.
+    const settle = (error: Error | null): void => {
+      socket.setTimeout(0)
+      if (error === null) callback(null, socket)
+      else callback(error, null)
+    }
+    socket.setTimeout(CONNECT_TIMEOUT, () =>
+      socket.destroy(clientError('SERVER_UNREACHABLE', { message: 'connecting took too long' })),
+    )
+    socket.once('error', settle)
+    socket.once('secureConnect', () => {
+      const failure = trustFailure(socket, policy, options.hostname)
+      if (failure === null) {
+        socket.removeListener('error', settle)
+        settle(null)
+      } else {
+        socket.destroy(failure)
+      }
+    })
+  }
+  return new Agent({ connect: connector, keepAliveTimeout: 30_000, headersTimeout: 30_000, bodyTimeout: 30_000 })
+}
+
+function tlsOptions(policy: ConnectionPolicy, hostname: string, port: string): ConnectionOptions {
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port === '' ? 443 : port),
+    ...(/^[\d.]+$|:/.test(hostname) ? {} : { servername: hostname }),
+    ...(policy.credential === undefined
+      ? {}
+      : { cert: policy.credential.chainPem, key: policy.credential.keyPem.reveal() }),
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    // OpenSSL's verdict knows no pins and no URI names; verifyServer decides before a byte is sent.
+    rejectUnauthorized: false,
+  }
+}
+
+function trustFailure(socket: TLSSocket, policy: ConnectionPolicy, hostname: string): Error | null {
+  try {
+    verifyServer(presentedChain(socket), policy.trust(), policy.expectation(hostname), policy.clock.now())
+    return null
+  } catch (error) {
+    return error instanceof Error ? error : clientError('SERVER_NOT_TRUSTED')
+  }
+}

@@ -1,0 +1,86 @@
+import type { Agent } from 'undici'
+import type { Bytes } from '#kernel/bytes.ts'
+import type { Clock } from '#kernel/clock.ts'
+import { fromRfc3339 } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import type { Secret } from '#kernel/secret.ts'
+import { SpiffeId } from '#spiffe/index.ts'
+import { parseAnswer, svidAnswer, type SvidAnswer } from '#wire/index.ts'
+import { createCsr, toPem } from '#x509/index.ts'
+import { callApi } from './api-call.ts'
+import { verifiedAgent } from './connect.ts'
+import { anchorsOf, leafOf, type Identity } from './identity.ts'
+import { generateKeyPem, signerFromPem } from './key.ts'
+import { serverExpectation, type ServerTrust } from './server-trust.ts'
+
+export interface EnrollOptions {
+  /** Origin of the server, `https://host:port`. */
+  readonly server: string
+  /** Pins or anchors; a join token carries its own pins (`trustOfJoinToken`). */
+  readonly trust: ServerTrust
+  readonly evidence: Evidence
+  /** Names the agent, when the evidence alone may match several. */
+  readonly agent?: string
+  /** PKCS#8 PEM of a P-256 key; one is made when absent. Give the same again to ask for a lost answer. */
+  readonly keyPem?: Secret<string>
+  readonly clock: Clock
+}
+
+export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret<string> }
+
+/**
+ * First contact: makes a key, proves the server by pin or anchor, and only then sends evidence and CSR. The answer
+ * must name us with our own key, and its bundle must contain the anchor that the server proved itself with.
+ * @throws SERVER_NOT_TRUSTED, SERVER_NAME_MISMATCH (nothing was sent), SERVER_UNREACHABLE, SERVER_ANSWER_INVALID, and
+ * the server's refusals
+ */
+export async function enroll(options: EnrollOptions): Promise<Identity> {
+  const keyPem = options.keyPem ?? generateKeyPem()
+  const csr = await createCsr(signerFromPem(keyPem))
+  const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
+  return closing(agent, async () => {
+    const json = enrollBody(options, csr)
+    const answer = await callApi(
+      { dispatcher: agent, origin: options.server },
+      { method: 'POST', path: '/v1/enroll', json },
+    )
+    return identityFrom(options.server, keyPem, parseAnswer(svidAnswer, answer))
+  })
+}
+
+function enrollBody(options: EnrollOptions, csr: Bytes): JsonObject {
+  return {
+    attestor: options.evidence.attestor,
+    evidence: { token: options.evidence.token.reveal() },
+    csr: toPem('CERTIFICATE REQUEST', csr),
+    ...(options.agent === undefined ? {} : { agent: options.agent }),
+  }
+}
+
+async function closing<Value>(agent: Agent, use: () => Promise<Value>): Promise<Value> {
+  try {
+    return await use()
+  } finally {
+    await agent.close()
+  }
+}
+
+/** @throws SERVER_ANSWER_INVALID when the credential is not for the key, or not for one SPIFFE ID */
+export function identityFrom(server: string, keyPem: Secret<string>, answer: SvidAnswer): Identity {
+  const spiffeId = SpiffeId.parse(answer.spiffe_id)
+  const leaf = leafOf(answer.certificate, spiffeId, signerFromPem(keyPem).publicKey)
+  const identity: Identity = {
+    server,
+    spiffeId,
+    instance: answer.instance,
+    keyPem,
+    chainPem: answer.certificate + answer.chain,
+    bundleJson: JSON.stringify(answer.bundle),
+    serial: answer.serial,
+    notBefore: leaf.notBefore,
+    notAfter: leaf.notAfter,
+    renewAt: fromRfc3339(answer.renew_at),
+  }
+  anchorsOf(identity)
+  return identity
+}

@@ -1,0 +1,16 @@
+import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
+
+export const CLIENT_ERRORS = {
+  SERVER_NOT_TRUSTED:
+    'The server could not prove that it is the one you meant: no certificate path to the given pin or bundle. Nothing was sent to it.',
+  SERVER_NAME_MISMATCH: 'The server proved an identity, but not the expected one. Nothing was sent to it.',
+  SERVER_UNREACHABLE: 'The server did not answer. Check the address, and that it runs.',
+  SERVER_ANSWER_INVALID: 'The server answered something that this client does not understand.',
+  REQUEST_REFUSED: 'The server refused the request.',
+  IDENTITY_FOLDER_INVALID:
+    'The identity folder is missing, incomplete or readable by others. Enroll again, or correct its mode to 0700.',
+  IDENTITY_EXPIRED: 'The certificate has expired and could not be renewed. Enroll again.',
+  IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
+} as const satisfies ErrorTable
+
+export const clientError = errorsOf(CLIENT_ERRORS)

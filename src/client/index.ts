@@ -1,0 +1,37 @@
+/**
+ * Writ for agents: enroll with a pin, keep the certificate fresh, open tasks, exchange, and call services over mTLS.
+ *
+ *     const identity = await enroll({ server, trust: trustOfJoinToken(token), evidence, clock })
+ *     const live = new LiveIdentity(identity, { clock, random })
+ *     const task = await live.session.openTask({ authority })
+ *     const token = await live.exchange({ task: task.id, resource })
+ *     const answer = await live.fetch('https://billing.example.org/invoices', token)
+ */
+export { callApi } from './api-call.ts'
+export type { ApiCall, ApiOrigin } from './api-call.ts'
+export { verifiedAgent } from './connect.ts'
+export type { ClientCredential, ConnectionPolicy } from './connect.ts'
+export { enroll } from './enroll.ts'
+export type { EnrollOptions, Evidence } from './enroll.ts'
+export { CLIENT_ERRORS } from './errors.ts'
+export { anchorsOf, bundleOf } from './identity.ts'
+export type { Identity } from './identity.ts'
+export { readIdentity, writeIdentity } from './identity-folder.ts'
+export { generateKeyPem, signerFromPem } from './key.ts'
+export { LiveIdentity } from './live-identity.ts'
+export type { LiveOptions } from './live-identity.ts'
+export {
+  certificatesOf,
+  pemOf,
+  serverExpectation,
+  trustOfBundle,
+  trustOfJoinToken,
+  verifyServer,
+} from './server-trust.ts'
+export type { PeerExpectation, ServerTrust } from './server-trust.ts'
+export { callService, unixOrigin } from './service-call.ts'
+export type { ServiceAnswer, ServiceCall } from './service-call.ts'
+export { Session, withSession } from './session.ts'
+export type { ExchangeOptions, NarrowOptions, OpenTaskOptions, TaskToken } from './session.ts'
+export type { AuthorizationDetailDocument as AuthorizationDetail, TaskView } from '#wire/index.ts'
+export { parseJoinToken } from '#wire/index.ts'

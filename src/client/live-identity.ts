@@ -1,0 +1,177 @@
+import { fetch, Headers, type Agent, type RequestInit, type Response } from 'undici'
+import type { Clock } from '#kernel/clock.ts'
+import { earliest, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import type { Random } from '#kernel/random.ts'
+import { verifiedAgent } from './connect.ts'
+import { clientError } from './errors.ts'
+import { anchorsOf, type Identity } from './identity.ts'
+import { Session, type ExchangeOptions, type NarrowOptions, type TaskToken } from './session.ts'
+import { serverExpectation, type PeerExpectation } from './server-trust.ts'
+
+/** One certificate in use: its connections, and until when a token bound to it may still be presented. */
+interface Generation {
+  readonly identity: Identity
+  /** To our own server. */
+  readonly home: Agent
+  /** To services, which must prove a name of our own trust domain. */
+  readonly outward: Agent
+  readonly session: Session
+  boundUntil: Instant
+}
+
+export interface LiveOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Called after each renewal, so that the new files can be written. */
+  readonly renewed?: (identity: Identity) => void
+  /** Called when a renewal failed; it is tried again with a growing pause while the old certificate serves on. */
+  readonly failed?: (error: unknown) => void
+  /** Whom a service may prove to be: its host name as DNS name (the default), or SPIFFE IDs. */
+  readonly accepts?: (spiffeId: string) => boolean
+}
+
+const FIRST_PAUSE: Milliseconds = 5 * SECOND
+const LONGEST_PAUSE: Milliseconds = 240 * SECOND
+
+/**
+ * An identity that keeps itself fresh. A renewal swaps in new connections at once; a task token goes on being
+ * presented over the certificate that it is bound to, whose connections close after the last such token has expired.
+ */
+export class LiveIdentity {
+  readonly #options: LiveOptions
+  #current: Generation
+  readonly #tokens = new WeakMap<TaskToken, Generation>()
+  readonly #retiring = new Set<Generation>()
+  #timer: NodeJS.Timeout | undefined
+  #pause: Milliseconds = FIRST_PAUSE
+  #closed = false
+
+  constructor(identity: Identity, options: LiveOptions) {
+    this.#options = options
+    this.#current = this.#generation(identity)
+    this.#schedule(this.#renewalDelay(identity))
+  }
+
+  get identity(): Identity {
+    return this.#current.identity
+  }
+
+  /** Calls to our own server. Take it anew each time: it changes with each renewal. */
+  get session(): Session {
+    this.#assertOpen()
+    return this.#current.session
+  }
+
+  async exchange(options: ExchangeOptions): Promise<TaskToken> {
+    this.#assertOpen()
+    const generation = this.#current
+    return this.#bind(generation, await generation.session.exchange(options))
+  }
+
+  /** @throws what `exchange` throws */
+  async narrow(options: NarrowOptions): Promise<TaskToken> {
+    this.#assertOpen()
+    const generation = this.#tokens.get(options.from) ?? this.#current
+    return this.#bind(generation, await generation.session.narrow(options))
+  }
+
+  /** Presents `token` to a service over the certificate that the token is bound to. */
+  async fetch(url: string, token: TaskToken, init: RequestInit = {}): Promise<Response> {
+    this.#assertOpen()
+    const generation = this.#tokens.get(token) ?? this.#current
+    const headers = new Headers(init.headers)
+    headers.set('authorization', `Bearer ${token.token.reveal()}`)
+    return fetch(url, { ...init, headers, dispatcher: generation.outward, redirect: 'manual' })
+  }
+
+  /** Renews now; concurrent calls share one renewal. @throws what the server refuses, while the old goes on serving */
+  renew(): Promise<Identity> {
+    this.#assertOpen()
+    this.#renewal ??= this.#renew().finally(() => (this.#renewal = undefined))
+    return this.#renewal
+  }
+
+  #renewal: Promise<Identity> | undefined
+
+  async #renew(): Promise<Identity> {
+    const identity = await this.#current.session.renew()
+    const old = this.#current
+    this.#current = this.#generation(identity)
+    this.#retiring.add(old)
+    this.#schedule(this.#renewalDelay(identity))
+    this.#pause = FIRST_PAUSE
+    this.#options.renewed?.(identity)
+    return identity
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const all = [this.#current, ...this.#retiring]
+    this.#retiring.clear()
+    await Promise.all(all.flatMap((generation) => [generation.home.close(), generation.outward.close()]))
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw clientError('IDENTITY_CLOSED')
+  }
+
+  #bind(generation: Generation, token: TaskToken): TaskToken {
+    generation.boundUntil = Math.max(generation.boundUntil, token.expiresAt) as Instant
+    this.#tokens.set(token, generation)
+    return token
+  }
+
+  #generation(identity: Identity): Generation {
+    const { clock } = this.#options
+    const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+    const anchors = anchorsOf(identity)
+    const trust = (): { kind: 'anchors'; anchors: typeof anchors } => ({ kind: 'anchors', anchors })
+    const home = verifiedAgent({ trust, expectation: serverExpectation, credential, clock })
+    const outward = verifiedAgent({ trust, expectation: this.#serviceExpectation, credential, clock })
+    const session = new Session(identity, home, () => clock.now())
+    return { identity, home, outward, session, boundUntil: clock.now() }
+  }
+
+  readonly #serviceExpectation = (hostname: string): PeerExpectation => {
+    const { accepts } = this.#options
+    return accepts === undefined ? { kind: 'dns-name', name: hostname } : { kind: 'spiffe-id', accepts }
+  }
+
+  /** Half of what is left at issuance, with a tenth of jitter drawn once per certificate. */
+  #renewalDelay(identity: Identity): Milliseconds {
+    const life = identity.notAfter - identity.notBefore
+    const draw = (this.#options.random.bytes(1)[0] ?? 0) / 255
+    const due = identity.renewAt + (draw - 0.5) * 0.2 * (life / 2)
+    return Math.max(0, earliest(due as Instant, identity.notAfter) - this.#options.clock.now())
+  }
+
+  #schedule(delay: Milliseconds): void {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    this.#timer = setTimeout(() => void this.#tick(), Math.min(delay, 0x7fff_ffff))
+    this.#timer.unref()
+  }
+
+  async #tick(): Promise<void> {
+    this.#closeForgotten()
+    try {
+      await this.renew()
+    } catch (error) {
+      this.#options.failed?.(error)
+      this.#schedule(this.#pause)
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
+    }
+  }
+
+  /** A retired generation goes when no token bound to it can be valid any more. */
+  #closeForgotten(): void {
+    const now = this.#options.clock.now()
+    for (const generation of this.#retiring) {
+      if (generation.boundUntil >= now) continue
+      this.#retiring.delete(generation)
+      void generation.home.close()
+      void generation.outward.close()
+    }
+  }
+}

@@ -1,0 +1,223 @@
+import type { Dispatcher } from 'undici'
+import type { Clock } from '#kernel/clock.ts'
+import { fromRfc3339, type Instant } from '#kernel/instant.ts'
+import type { JsonObject, JsonValue } from '#kernel/json.ts'
+import { Secret } from '#kernel/secret.ts'
+import {
+  ACCESS_TOKEN_TYPE,
+  introspectionAnswer,
+  JWT_TYPE,
+  jwtSvidAnswer,
+  parseAnswer,
+  svidAnswer,
+  taskList,
+  taskView,
+  TOKEN_EXCHANGE_GRANT,
+  tokenAnswer,
+  type AuthorizationDetailDocument,
+  type IntrospectionAnswer,
+  type TaskView,
+} from '#wire/index.ts'
+import { createCsr, toPem } from '#x509/index.ts'
+import { callApi, type ApiCall } from './api-call.ts'
+import { verifiedAgent } from './connect.ts'
+import { identityFrom } from './enroll.ts'
+import { anchorsOf, type Identity } from './identity.ts'
+import { signerFromPem } from './key.ts'
+import { serverExpectation } from './server-trust.ts'
+
+export interface OpenTaskOptions {
+  readonly authority: readonly AuthorizationDetailDocument[]
+  /** Seconds from now. */
+  readonly expiresIn?: number
+  readonly maxDepth?: number
+  readonly maxDerivations?: number
+}
+
+/** A minutes-long token, bound to the certificate that asked for it: only a connection with that certificate may carry it. */
+export interface TaskToken {
+  readonly token: Secret<string>
+  readonly expiresAt: Instant
+  readonly scope: string
+  readonly authorizationDetails: readonly AuthorizationDetailDocument[]
+}
+
+export interface ExchangeOptions {
+  readonly task: string
+  readonly resource: string
+  readonly scope?: string
+  readonly authorizationDetails?: readonly AuthorizationDetailDocument[]
+}
+
+export interface NarrowOptions extends Omit<ExchangeOptions, 'task'> {
+  readonly from: TaskToken
+}
+
+/** What one identity may ask of its server, over connections that carry its certificate. */
+export class Session {
+  readonly identity: Identity
+  readonly #dispatcher: Dispatcher
+  readonly #now: () => Instant
+
+  constructor(identity: Identity, dispatcher: Dispatcher, now: () => Instant) {
+    this.identity = identity
+    this.#dispatcher = dispatcher
+    this.#now = now
+  }
+
+  #call(call: ApiCall): Promise<JsonValue> {
+    return callApi({ dispatcher: this.#dispatcher, origin: this.identity.server }, call)
+  }
+
+  /** A new certificate of the same lineage; for the same key unless another is given. */
+  async renew(keyPem: Secret<string> = this.identity.keyPem): Promise<Identity> {
+    const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerFromPem(keyPem)))
+    const answer = await this.#call({ method: 'POST', path: '/v1/renew', json: { csr } })
+    return identityFrom(this.identity.server, keyPem, parseAnswer(svidAnswer, answer))
+  }
+
+  async jwtSvid(audience: string): Promise<{ readonly token: Secret<string>; readonly expiresAt: Instant }> {
+    const answer = parseAnswer(
+      jwtSvidAnswer,
+      await this.#call({ method: 'POST', path: '/v1/jwt-svid', json: { audience: [audience] } }),
+    )
+    return { token: new Secret(answer.token), expiresAt: fromRfc3339(answer.expires_at) }
+  }
+
+  async openTask(options: OpenTaskOptions): Promise<TaskView> {
+    const json: JsonObject = {
+      authority: options.authority as unknown as JsonValue,
+      ...(options.expiresIn === undefined ? {} : { expires_in: options.expiresIn }),
+      ...(options.maxDepth === undefined ? {} : { max_depth: options.maxDepth }),
+      ...(options.maxDerivations === undefined ? {} : { max_derivations: options.maxDerivations }),
+    }
+    return parseAnswer(taskView, await this.#call({ method: 'POST', path: '/v1/tasks', json }))
+  }
+
+  async showTask(id: string): Promise<TaskView> {
+    return parseAnswer(taskView, await this.#call({ method: 'GET', path: taskPath(id) }))
+  }
+
+  /** Every task of ours, oldest first. */
+  async listTasks(): Promise<readonly TaskView[]> {
+    const tasks: TaskView[] = []
+    for (let after: string | null = ''; after !== null;) {
+      const query: string = after === '' ? '?limit=1000' : `?limit=1000&after=${encodeURIComponent(after)}`
+      const page = parseAnswer(taskList, await this.#call({ method: 'GET', path: `/v1/tasks${query}` }))
+      tasks.push(...page.items)
+      after = page.next
+    }
+    return tasks
+  }
+
+  async completeTask(id: string): Promise<TaskView> {
+    return parseAnswer(taskView, await this.#call({ method: 'POST', path: `${taskPath(id)}/complete`, json: {} }))
+  }
+
+  async revokeTask(id: string): Promise<TaskView> {
+    return parseAnswer(taskView, await this.#call({ method: 'POST', path: `${taskPath(id)}/revoke`, json: {} }))
+  }
+
+  /** *Start* (RFC 8693 with our own JWT-SVID as subject token): a task token for one resource under a task. */
+  async exchange(options: ExchangeOptions): Promise<TaskToken> {
+    const proof = await this.jwtSvid(await this.#issuer())
+    return this.#exchange({
+      subject_token: proof.token.reveal(),
+      subject_token_type: JWT_TYPE,
+      task_id: options.task,
+      ...target(options),
+    })
+  }
+
+  /** *Narrow*: a token with less authority than `from`, for the same audience. */
+  async narrow(options: NarrowOptions): Promise<TaskToken> {
+    return this.#exchange({
+      subject_token: options.from.token.reveal(),
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      ...target(options),
+    })
+  }
+
+  async #exchange(parameters: Readonly<Record<string, string>>): Promise<TaskToken> {
+    const form = { grant_type: TOKEN_EXCHANGE_GRANT, client_id: this.identity.spiffeId.toString(), ...parameters }
+    const asked = this.#now()
+    const answer = parseAnswer(tokenAnswer, await this.#call({ method: 'POST', path: '/oauth2/token', form }))
+    return {
+      token: new Secret(answer.access_token),
+      expiresAt: (asked + answer.expires_in * 1000) as Instant,
+      scope: answer.scope ?? '',
+      authorizationDetails: answer.authorization_details,
+    }
+  }
+
+  /** Asks whether a token presented to us is alive (RFC 7662); only for tokens of our own audiences. */
+  async introspect(token: string): Promise<IntrospectionAnswer> {
+    return parseAnswer(
+      introspectionAnswer,
+      await this.#call({ method: 'POST', path: '/oauth2/introspect', form: { token } }),
+    )
+  }
+
+  /** Revokes one of our own tokens and everything derived from it (RFC 7009). */
+  async revokeToken(token: TaskToken): Promise<void> {
+    const form = { token: token.token.reveal(), client_id: this.identity.spiffeId.toString() }
+    await this.#call({ method: 'POST', path: '/oauth2/revoke', form })
+  }
+
+  /** The keys that task tokens are signed with (RFC 7517). */
+  async fetchJwks(): Promise<string> {
+    return JSON.stringify(await this.#call({ method: 'GET', path: '/oauth2/jwks' }))
+  }
+
+  /** The newest SPIFFE bundle document of our trust domain. */
+  async fetchBundle(): Promise<string> {
+    return JSON.stringify(await this.#call({ method: 'GET', path: '/bundle' }))
+  }
+
+  #knownIssuer: string | undefined
+
+  /** `aud` of the proof is the issuer identifier, which metadata names (RFC 8414); the origin may be an alias. */
+  async #issuer(): Promise<string> {
+    if (this.#knownIssuer !== undefined) return this.#knownIssuer
+    const metadata = await this.#call({ method: 'GET', path: '/.well-known/oauth-authorization-server' })
+    const issuer =
+      metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata['issuer'] : undefined
+    this.#knownIssuer = typeof issuer === 'string' ? issuer : this.identity.server
+    return this.#knownIssuer
+  }
+}
+
+function taskPath(id: string): string {
+  return `/v1/tasks/${encodeURIComponent(id)}`
+}
+
+function target(options: Omit<ExchangeOptions, 'task'>): Record<string, string> {
+  return {
+    resource: options.resource,
+    ...(options.scope === undefined ? {} : { scope: options.scope }),
+    ...(options.authorizationDetails === undefined
+      ? {}
+      : { authorization_details: JSON.stringify(options.authorizationDetails) }),
+  }
+}
+
+/** Opens a session for an identity, uses it, and closes its connections. */
+export async function withSession<Value>(
+  identity: Identity,
+  clock: Clock,
+  use: (session: Session) => Promise<Value>,
+): Promise<Value> {
+  const anchors = anchorsOf(identity)
+  const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+  const agent = verifiedAgent({
+    trust: () => ({ kind: 'anchors', anchors }),
+    expectation: serverExpectation,
+    credential,
+    clock,
+  })
+  try {
+    return await use(new Session(identity, agent, () => clock.now()))
+  } finally {
+    await agent.close()
+  }
+}

@@ -1,0 +1,193 @@
+import type { AgentIdentity, Caller } from '#authentication/index.ts'
+import { newId } from '#kernel/ids.ts'
+import { after, MINUTE, SECOND, type Instant } from '#kernel/instant.ts'
+import { prepareTaskToken } from '#issuance/index.ts'
+import { permitToken, type Grant } from '#policy/index.ts'
+import { faultOf } from '#revocation/index.ts'
+import { claimsOf, Mandate, tasksError, tokenRecordOf } from '#tasks/index.ts'
+import type { AuthorizationDetail, Bearer, TaskRecord, TaskTokenRecord } from '#tasks/index.ts'
+import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
+import { exchangeGuards, type Decided } from './exchange-guards.ts'
+import { checkRequest, type CheckedRequest, type ExchangeRequest } from './exchange-request.ts'
+import type { IssuePorts } from './issuance-ports.ts'
+import { issueJwt, type TokenCommit } from './issue-token.ts'
+import { oauthError } from './oauth-errors.ts'
+import type { Change, Counters, Reader } from './ports.ts'
+import { recordingDenials } from './recorded-story.ts'
+import type { StatusIndexes } from './status-indexes.ts'
+import { verifySubjectToken, type NarrowProof, type StartProof } from './subject-token.ts'
+import { readGrounds } from './token-grounds.ts'
+
+export interface ExchangePorts extends IssuePorts {
+  readonly counters: Counters
+  readonly statusIndexes: StatusIndexes
+}
+
+/** RFC 8693 section 2.2.1. There is no refresh token: renewal is a new exchange and a new decision. */
+export interface ExchangeAnswer {
+  readonly accessToken: string
+  readonly issuedTokenType: typeof ACCESS_TOKEN_TYPE
+  readonly tokenType: 'Bearer'
+  /** Seconds. */
+  readonly expiresIn: number
+  readonly scope: string
+  /** What was granted (RAR-2). */
+  readonly authorizationDetails: readonly AuthorizationDetail[]
+  readonly task: string
+  readonly transaction: string
+}
+
+/**
+ * Token exchange (RFC 8693) in two modes: *start* begins a chain under a task with the agent's own JWT-SVID, *narrow*
+ * derives a token from one of the agent's own. The token is bound to the client certificate of this connection.
+ * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, the codes of `checkRequest`, `verifySubjectToken`, `Mandate` and
+ *   `permitToken`, SUBJECT_TOKEN_DEAD, SUBJECT_TOKEN_REPLAYED, DERIVATIONS_EXHAUSTED, TASK_CHANGED, STANDING_CHANGED,
+ *   CUT_OFF, ISSUANCE_PAUSED, and what issuing throws
+ */
+export async function exchangeToken(
+  ports: ExchangePorts,
+  caller: Caller,
+  request: ExchangeRequest,
+): Promise<ExchangeAnswer> {
+  // 1. Who asks: an agent, with its certificate.
+  const client = caller.requireAgent()
+  const attempt = { type: 'token.issued', actor: caller.name, object: `instance:${client.instance.id}` }
+  return recordingDenials(ports, attempt, async (watched) => {
+    // 2. What it asks for, and whether the target exists.
+    const checked = checkRequest(request, client)
+    await requireResource(watched.reader, checked.asked.audience)
+    // 3. What it shows for it, and what follows from that: the mandate.
+    const now = await watched.clockGuard.check()
+    const proof = verifySubjectToken(watched, checked, caller.name, now)
+    const decided = await decide(watched, client, { checked, proof, now })
+    // 4. May it?
+    const { mandate } = decided
+    const { keyClass, attestedAt } = client.instance
+    const grant = permitToken(mandate, client.agent, { at: now, attestedAt, keyClass })
+    // 5. Prepare; commit the token with everything that it was decided on as guard; sign; answer.
+    return issue(watched, decided, grant)
+  })
+}
+
+/** RI-1 */
+async function requireResource(reader: Reader, audience: string): Promise<void> {
+  const resource = await reader.find('Resource', { audience, state: 'active' })
+  if (resource === null) throw tasksError('TARGET_UNKNOWN')
+}
+
+interface Evidence {
+  readonly checked: CheckedRequest
+  readonly proof: StartProof | NarrowProof
+  readonly now: Instant
+}
+
+async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evidence): Promise<Decided> {
+  const { certificate } = client
+  const bearer = { ...client, spiffeId: client.spiffeId.toString() }
+  const { proof } = evidence
+  const trustDomain = ports.profile.trustDomain.name
+  if (proof.kind === 'start') {
+    const mandate = await start(ports.reader, bearer, evidence)
+    return { mandate, trustDomain, certificate, start: proof, chain: [] }
+  }
+  const { mandate, chain } = await narrow(ports, bearer, { ...evidence, proof })
+  return { mandate, trustDomain, certificate, start: null, chain }
+}
+
+async function start(reader: Reader, bearer: Bearer, { checked, now }: Evidence): Promise<Mandate> {
+  if (checked.taskId === null) throw oauthError('TOKEN_PARAMETER_MISSING', { details: { parameter: 'task_id' } })
+  const task = await findOwnTask(reader, checked.taskId, bearer)
+  return Mandate.start(task, bearer, checked.asked, now)
+}
+
+/** Unknown and somebody else's answer alike. */
+async function findOwnTask(reader: Reader, id: string, bearer: Bearer): Promise<TaskRecord> {
+  const task = await reader.find('Task', { id, agent: bearer.agent.id })
+  if (task === null) throw tasksError('TASK_NOT_FOUND')
+  return task
+}
+
+async function narrow(
+  ports: ExchangePorts,
+  bearer: Bearer,
+  { checked, proof, now }: Evidence & { readonly proof: NarrowProof },
+): Promise<{ readonly mandate: Mandate; readonly chain: readonly TaskTokenRecord[] }> {
+  const { claims } = proof.token
+  // TE-12: whoever shows a bound token must hold the key that it is bound to; a thief would launder it otherwise.
+  const isBound = claims.confirmation.method === 'x5t#S256' && claims.confirmation.thumbprint === bearer.thumbprint
+  if (!isBound || proof.token.actor !== bearer.spiffeId) throw oauthError('SUBJECT_TOKEN_NOT_YOURS')
+  const record = await ports.reader.find('TaskToken', { jti: claims.id, agent: bearer.agent.id })
+  if (record === null) throw oauthError('SUBJECT_TOKEN_INVALID')
+  if (checked.taskId !== null && checked.taskId !== record.task) throw oauthError('SUBJECT_TOKEN_OTHER_TASK')
+  const grounds = await readGrounds(ports.reader, record, ports.profile.trustDomain.name)
+  if (grounds.task === null) throw tasksError('TASK_NOT_FOUND')
+  const parent = { record, authority: claims.authority, actors: claims.actors.map((actor) => actor.toString()) }
+  // The mandate says first which state the task is in, which is more use than that its tokens are dead.
+  const mandate = Mandate.narrow(grounds.task, bearer, parent, { asked: checked.asked, now })
+  const fault = faultOf(grounds, now)
+  if (fault !== null) throw oauthError('SUBJECT_TOKEN_DEAD', { details: { fault } })
+  return { mandate, chain: [...grounds.ancestors, record] }
+}
+
+async function issue(ports: ExchangePorts, decided: Decided, grant: Grant): Promise<ExchangeAnswer> {
+  const { mandate } = decided
+  await countDerivation(ports, mandate)
+  const jti = newId('token', mandate.issuedAt, ports.random)
+  const claims = claimsOf(mandate, { jti, issuer: ports.profile.publicUrl, policy: grant.policyDigest })
+  const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
+  const row = tokenRecordOf(mandate, jti, await ports.statusIndexes.next())
+  const commit: TokenCommit = {
+    guards: exchangeGuards(decided),
+    changes: [...replayChange(decided), { op: 'insert', table: 'TaskToken', row, refuse: idTaken }],
+    leaf: leafOf(mandate, grant),
+    events: [{ type: 'token.issued', data: { token: jti, task: mandate.task, agent: row.agent } }],
+  }
+  return {
+    accessToken: await issueJwt(ports, { prepared, commit }),
+    issuedTokenType: ACCESS_TOKEN_TYPE,
+    tokenType: 'Bearer',
+    expiresIn: Math.floor((mandate.expiresAt - mandate.issuedAt) / SECOND),
+    scope: mandate.scope,
+    authorizationDetails: mandate.authority,
+    task: mandate.task,
+    transaction: mandate.transaction,
+  }
+}
+
+/**
+ * Counted before the commit and never given back: under any interleaving no more tokens are derived than the task
+ * allows, though an exchange that fails afterwards has used one up.
+ */
+async function countDerivation(ports: ExchangePorts, mandate: Mandate): Promise<void> {
+  if (mandate.parent === null) return
+  const used = await ports.counters.reserve(`derivations:${mandate.task}`, 1)
+  if (used >= mandate.maxDerivations) throw tasksError('DERIVATIONS_EXHAUSTED')
+}
+
+/**
+ * The JWT-SVID is used once: its `jti` is taken in the commit that issues the token, and kept a while longer than the
+ * JWT-SVID lives, since a replica whose clock is behind takes it for as long.
+ */
+function replayChange({ start: proof }: Decided): readonly Change[] {
+  if (proof === null) return []
+  const row = { key: `jwt-svid:${proof.jti}`, expiresAt: after(proof.expiresAt, MINUTE) }
+  return [{ op: 'insert', table: 'Replay', row, refuse: () => oauthError('SUBJECT_TOKEN_REPLAYED') }]
+}
+
+function idTaken(): ReturnType<typeof oauthError> {
+  return oauthError('TOKEN_ID_TAKEN')
+}
+
+function leafOf(mandate: Mandate, grant: Grant): TokenCommit['leaf'] {
+  const { instance, certificate } = mandate.bearer
+  const lineage = mandate.parent === null ? {} : { parent: mandate.parent }
+  const ids = { task: mandate.task, transaction: mandate.transaction, instance: instance.id }
+  return {
+    type: 'token.issued',
+    actor: mandate.actor,
+    inputDigest: grant.inputDigest,
+    policy: grant.policyDigest,
+    commitments: { ...ids, ...lineage, certificate: certificate.serial },
+    private: { input: grant.input },
+  }
+}

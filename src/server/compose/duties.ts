@@ -1,0 +1,79 @@
+import type { Metrics } from '#adapters/metrics/index.ts'
+import type { AnonymousDenials } from '#audit/index.ts'
+import { refreshAuthorities } from '#flows/load-authorities.ts'
+import { reconcileIntents } from '#flows/reconcile-intents.ts'
+import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import { after, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
+import type { Duty } from '../duties.ts'
+import type { HttpsListener } from '../listeners/https.ts'
+import type { OwnCertificate } from '../tls/own-certificate.ts'
+import type { PublicCertificate } from '../tls/public-certificate.ts'
+import type { ServerPorts } from './ports.ts'
+
+export interface Charges {
+  readonly ports: ServerPorts
+  readonly denials: AnonymousDenials
+  readonly metrics: Metrics
+  readonly https: HttpsListener
+  readonly own: OwnCertificate
+  readonly publicCertificate: PublicCertificate | null
+}
+
+/** What is done at intervals, on every replica or by whoever holds the lease. */
+export function dutiesOf(charges: Charges): readonly Duty[] {
+  const { ports, denials } = charges
+  return [
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(ports) },
+    { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
+    { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
+    { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(ports) },
+    { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
+    { name: 'intents', every: 30 * SECOND, run: () => reconcile(ports) },
+    { name: 'purge', every: MINUTE, run: () => purge(ports) },
+  ]
+}
+
+/** One replica takes the steps that are due; every other one learns of them from the store. */
+async function keepAuthorities(ports: ServerPorts): Promise<void> {
+  if (!(await leads(ports, 'rotate-authorities', 20 * SECOND))) {
+    await refreshAuthorities(ports)
+    return
+  }
+  const { failed } = await rotateAuthorities(ports)
+  for (const failure of failed.values()) throw failure
+}
+
+/** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
+async function sequence(ports: ServerPorts): Promise<void> {
+  if (!(await leads(ports, 'sequence', 10 * SECOND))) return
+  for (const table of ['LogLeaf', 'Outbox'] as const) {
+    while ((await ports.store.sequence(table)) > 0);
+  }
+}
+
+async function reconcile(ports: ServerPorts): Promise<void> {
+  if (await leads(ports, 'reconcile-intents', 2 * MINUTE)) await reconcileIntents(ports, { startedAs: null })
+}
+
+async function purge(ports: ServerPorts): Promise<void> {
+  if (await leads(ports, 'purge', 2 * MINUTE)) await ports.store.purge(ports.clock.now())
+}
+
+async function leads({ store, clock, replica }: ServerPorts, duty: string, length: Milliseconds): Promise<boolean> {
+  return (await store.acquire(duty, replica, after(clock.now(), length))) !== null
+}
+
+/** New certificates are used from the next handshake on; connections stay as they are. */
+export async function keepCertificates({
+  own,
+  publicCertificate,
+  https,
+  metrics,
+}: Omit<Charges, 'ports' | 'denials'>): Promise<void> {
+  if (publicCertificate?.reload() === true) https.usePublic()
+  if (own.isDue) {
+    await own.renew()
+    https.useOwn(own.identity)
+  }
+  metrics.certificateExpires(own.notAfter / SECOND)
+}

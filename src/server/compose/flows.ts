@@ -1,0 +1,84 @@
+import type { Flows, Health } from '#api/http/index.ts'
+import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
+import type { Caller } from '#authentication/index.ts'
+import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
+import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
+import { listLeaves } from '#flows/admin/audit-log.ts'
+import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
+import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join-tokens.ts'
+import { addPrincipal, listPrincipals, removePrincipal } from '#flows/admin/principals.ts'
+import { addResource, listResources } from '#flows/admin/resources.ts'
+import { whoami } from '#flows/admin/whoami.ts'
+import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
+import { completeTask } from '#flows/complete-task.ts'
+import { enroll } from '#flows/enroll.ts'
+import { exchangeToken } from '#flows/exchange-token.ts'
+import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
+import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
+import { listTasks } from '#flows/list-tasks.ts'
+import { openTask } from '#flows/open-task.ts'
+import { renew } from '#flows/renew.ts'
+import { resumeTask } from '#flows/resume-task.ts'
+import { revokeTask } from '#flows/revoke-task.ts'
+import { revokeToken } from '#flows/revoke-token.ts'
+import { showTask } from '#flows/show-task.ts'
+import { suspendTask } from '#flows/suspend-task.ts'
+import type { ServerPorts } from './ports.ts'
+
+type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
+
+/** The stories with their ports bound, as the API takes them. */
+export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
+  const bind =
+    <Request, Answer>(story: Story<ServerPorts, Request, Answer>) =>
+    (caller: Caller, request: Request): Promise<Answer> =>
+      story(ports, caller, request)
+  return {
+    authorities: ports.authorities,
+    publicUrl: ports.profile.publicUrl,
+    health,
+    authenticate: (peer) => authenticate(ports, peer),
+    authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
+    recordRefusal: async ({ caller, operation, error }) => {
+      if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
+      else await recordDenial(ports.journal, denialOf(caller, operation, error.code))
+    },
+    enroll: bind(enroll),
+    renew: bind(renew),
+    issueJwtSvid: bind(issueJwtSvid),
+    openTask: bind(openTask),
+    listTasks: bind(listTasks),
+    showTask: bind(showTask),
+    completeTask: bind(completeTask),
+    revokeTask: bind(revokeTask),
+    suspendTask: bind(suspendTask),
+    resumeTask: bind(resumeTask),
+    exchangeToken: bind(exchangeToken),
+    introspectToken: bind(introspectToken),
+    introspectTokenAsJwt: bind(introspectTokenAsJwt),
+    revokeToken: bind(revokeToken),
+    addAgent: bind(addAgent),
+    listAgents: bind(listAgents),
+    showAgent: bind(showAgent),
+    suspendAgent: bind(suspendAgent),
+    resumeAgent: bind(resumeAgent),
+    retireAgent: bind(retireAgent),
+    addResource: bind(addResource),
+    listResources: bind(listResources),
+    addJoinToken: bind(addJoinToken),
+    listJoinTokens: bind(listJoinTokens),
+    deleteJoinToken: bind(deleteJoinToken),
+    addPrincipal: bind(addPrincipal),
+    listPrincipals: bind(listPrincipals),
+    removePrincipal: bind(removePrincipal),
+    listInstances: bind(listInstances),
+    listCertificates: bind(listCertificates),
+    listAuthorities: bind(listAuthorities),
+    listLeaves: bind(listLeaves),
+    whoami,
+  }
+}
+
+function denialOf(caller: Caller, operation: string, code: string): Parameters<typeof recordDenial>[1] {
+  return { type: 'request.denied', actor: caller.name, object: `operation:${operation}`, code }
+}

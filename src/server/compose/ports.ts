@@ -1,0 +1,67 @@
+import { join } from 'node:path'
+import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { openStore, type Store } from '#adapters/store/index.ts'
+import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
+import { joinTokenAttestor } from '#attestation/index.ts'
+import { leafMaker } from '#audit/index.ts'
+import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
+import { ClockGuard } from '#flows/clock-guard.ts'
+import type { EnrollPorts } from '#flows/enroll.ts'
+import type { AuthorityPorts } from '#flows/issuance-ports.ts'
+import { StatusIndexes } from '#flows/status-indexes.ts'
+import { issuanceProfile } from '#issuance/index.ts'
+import { TrustDomain } from '#spiffe/index.ts'
+import { serverNames } from '../addresses.ts'
+import type { Config } from '../config/load.ts'
+
+/** Every port of every story, in one bundle that only this folder sees whole. */
+export interface ServerPorts extends AuthorityPorts, EnrollPorts {
+  readonly authorities: CurrentAuthorities
+  readonly store: Store
+  readonly counters: Store
+  readonly statusIndexes: StatusIndexes
+  readonly replica: string
+}
+
+/**
+ * Opens what the configuration names: store, keys, clock mark. There are no authorities in it yet.
+ * @throws STORE_…, PROFILE_INVALID
+ */
+export async function openPorts(config: Config, how: 'create' | 'open'): Promise<ServerPorts> {
+  const clock = new SystemClock()
+  const random = new SystemRandom()
+  const { url, password_file: passwordFile } = config.database
+  const store = await openStore(url, {
+    replica: config.replica.name,
+    clock,
+    random,
+    makeLeaf: leafMaker(random),
+    create: how === 'create',
+    ...(passwordFile === undefined ? {} : { passwordFile }),
+  })
+  const trustDomain = TrustDomain.parse(config.trust_domain)
+  const replica = config.replica.name
+  return {
+    store,
+    reader: store,
+    journal: store,
+    counters: store,
+    clock,
+    random,
+    replica,
+    keys: new SoftwareKeys(join(config.data, 'keys')),
+    clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
+    authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
+    attestors: [joinTokenAttestor({ findByHash: (hash) => store.find('JoinToken', { hash }) })],
+    statusIndexes: new StatusIndexes(store),
+    profile: issuanceProfile({
+      trustDomain,
+      serialPrefix: config.replica.number,
+      publicUrl: config.public_url,
+      // Certificates name the status endpoints once CRLs and OCSP answer there, and not before.
+      statusUrl: null,
+      serverNames: serverNames(config).dns,
+      nameConstraints: config.name_constraints,
+    }),
+  }
+}

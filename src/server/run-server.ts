@@ -1,0 +1,21 @@
+import type { Config } from './config/load.ts'
+import { startServer, type RunningServer } from './start-server.ts'
+
+/**
+ * Runs the server until SIGTERM or SIGINT, then stops it and resolves. A second signal ends the process at once.
+ * @throws as startServer
+ */
+export async function runServer(
+  config: Config,
+  onStarted: (server: RunningServer) => void = () => undefined,
+): Promise<void> {
+  const server = await startServer(config)
+  onStarted(server)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => {
+        resolve()
+      })
+  })
+  await server.stop()
+}
