@@ -18,10 +18,11 @@ node_platform() {
 # npm, run by whichever node is first on PATH. Debian patches its npm to look for its own modules in
 # /usr/share/nodejs, which only Debian's node does unasked.
 run_npm() {
+  set -- "$@" --no-update-notifier --no-progress --loglevel=error
   if [ -d /usr/share/nodejs/npm ]; then
-    NODE_PATH=/usr/share/nodejs npm "$@" --no-update-notifier --no-progress --loglevel=error
+    NODE_NO_WARNINGS=1 NODE_PATH=/usr/share/nodejs npm "$@"
   else
-    npm "$@" --no-update-notifier --no-progress --loglevel=error
+    NODE_NO_WARNINGS=1 npm "$@"
   fi
 }
 
