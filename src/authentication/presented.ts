@@ -2,7 +2,7 @@ import { equal, toBase64Url, toHex, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import type { SpiffeId, TrustDomain } from '#spiffe/index.ts'
-import { buildPath, parseCertificate, svidIdOf, type Certificate } from '#x509/index.ts'
+import { buildPath, parseCertificate, svidIdOf, type Certificate, type VerifiedPath } from '#x509/index.ts'
 import { authenticationError, type AUTHENTICATION_ERRORS } from './errors.ts'
 
 /** Those whom we trust to have issued a client's certificate, as they are now. */
@@ -19,11 +19,13 @@ export class PresentedCertificate {
   readonly spiffeId: SpiffeId
   /** True when it is within the grace that was allowed after its expiry. */
   readonly expired: boolean
+  readonly #expiresAt: Instant
 
-  private constructor(leaf: Certificate, spiffeId: SpiffeId, expired: boolean) {
+  private constructor(leaf: Certificate, spiffeId: SpiffeId, path: VerifiedPath) {
     this.#leaf = leaf
     this.spiffeId = spiffeId
-    this.expired = expired
+    this.expired = path.expired
+    this.#expiresAt = path.expiresAt
   }
 
   /** See `verifyPresented`. */
@@ -37,7 +39,7 @@ export class PresentedCertificate {
     if (!spiffeId.isMemberOf(trust.trustDomain)) throw authenticationError('CLIENT_CERTIFICATE_TRUST_DOMAIN')
     const options = { at: moment.at, purpose: 'clientAuth', expiryGrace: moment.grace } as const
     const path = buildPath(leaf, trust.intermediates, trust.anchors, options)
-    return new PresentedCertificate(leaf, spiffeId, path.expired)
+    return new PresentedCertificate(leaf, spiffeId, path)
   }
 
   /** Hex, as our rows have it. */
@@ -48,6 +50,11 @@ export class PresentedCertificate {
   /** `x5t#S256` (RFC 8705 section 3.1). */
   get thumbprint(): string {
     return toBase64Url(this.#leaf.fingerprint)
+  }
+
+  /** Whether it and every authority above it is valid at another moment as well. */
+  isValid(at: Instant): boolean {
+    return this.#leaf.notBefore <= at && at <= this.#expiresAt
   }
 
   /** Whether it is this very certificate, octet for octet. */

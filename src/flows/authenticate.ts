@@ -3,13 +3,13 @@ import {
   admitAnonymous,
   admitLocal,
   isPerson,
-  verifyPresented,
+  VerifiedCertificates,
   type Caller,
   type Peer,
   type PresentedCertificate,
   type Standing,
 } from '#authentication/index.ts'
-import type { AuthoritySource } from '#authority/index.ts'
+import type { AuthoritySet, AuthoritySource } from '#authority/index.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { Milliseconds } from '#kernel/instant.ts'
 import { AGENT_LIMITS } from '#registry/index.ts'
@@ -49,18 +49,24 @@ async function authenticateWithin(ports: AuthenticatePorts, peer: Peer, grace: M
   if (peer.chain.length === 0) return admitAnonymous(peer.address)
   // 3. What is presented must lead to an authority of now.
   const at = ports.clock.now()
-  const authorities = ports.authorities.current()
-  const presented = verifyPresented(
-    peer.chain,
-    {
-      trustDomain: authorities.trustDomain,
-      anchors: authorities.anchors(),
-      intermediates: authorities.intermediates(),
-    },
-    { at, grace },
-  )
+  const presented = verifiedBy(ports.authorities.current()).verify(peer.chain, { at, grace })
   // 4. And our own record must say that nobody has taken it back.
   return admit(presented, await readStanding(ports.reader, presented), at, peer.address)
+}
+
+const verified = new WeakMap<AuthoritySet, VerifiedCertificates>()
+
+/** With every change of the authorities comes another set, for which everything is verified anew. */
+function verifiedBy(authorities: AuthoritySet): VerifiedCertificates {
+  const known = verified.get(authorities)
+  if (known !== undefined) return known
+  const made = new VerifiedCertificates({
+    trustDomain: authorities.trustDomain,
+    anchors: authorities.anchors(),
+    intermediates: authorities.intermediates(),
+  })
+  verified.set(authorities, made)
+  return made
 }
 
 async function readStanding(reader: Reader, presented: PresentedCertificate): Promise<Standing> {

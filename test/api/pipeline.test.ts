@@ -150,6 +150,19 @@ describe('the pipeline of every request', () => {
     expect(server.failures).toHaveLength(1)
   })
 
+  it('hangs up, and lives on, when an answer cannot be written', async () => {
+    await expect(call('/v1/unanswerable', { method: 'POST' })).rejects.toThrow()
+    expect(server.failures).toHaveLength(1)
+    expect((await call('/v1/things')).status).toBe(200)
+  })
+
+  it('counts what it refuses to somebody without a name, and leaves the others to the story', async () => {
+    expect((await call('/v1/forbidden', { method: 'POST' })).status).toBe(403)
+    flows.identity = LOCAL_ADMIN
+    expect((await call('/v1/forbidden', { method: 'POST' })).status).toBe(403)
+    expect(flows.refusals).toEqual([{ operation: 'forbidden', code: 'JOIN_TOKEN_USED', caller: 'anonymous' }])
+  })
+
   it('names the route in metrics by its pattern, never by what was asked for', async () => {
     await call('/v1/things/wjt_secret')
     await call('/v1/other/wjt_secret')

@@ -74,6 +74,22 @@ describe('a whole server', () => {
     expect((await look()).body).toEqual({ active: false })
   })
 
+  it('IN-2 signs the answer for whoever accepts nothing else', async () => {
+    const accept = 'application/token-introspection+jwt'
+    const form = { token: 'unknown' }
+    const reply = await house.ask('/oauth2/introspect', { as: bot.identity, form, accept })
+    expect(reply).toMatchObject({ status: 200, headers: { 'content-type': accept } })
+    const [header, claims] = String(reply.body['text'])
+      .split('.')
+      .slice(0, 2)
+      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>)
+    expect(header?.['typ']).toBe('token-introspection+jwt')
+    expect(claims).toMatchObject({ aud: bot.svid.spiffe_id, token_introspection: { active: false } })
+    const keys = (await house.ask('/oauth2/jwks')).body['keys'] as { readonly kid: string }[]
+    expect(keys.map(({ kid }) => kid)).toContain(header?.['kid'])
+    expect((await house.ask('/oauth2/introspect', { form, accept })).status).toBe(401)
+  })
+
   it('RV-1 revokes a token, and says nothing about one that it does not know', async () => {
     const { access_token: token } = await startToken(bot.identity, bot.svid.spiffe_id)
     const revoke = (what: string) => house.ask('/oauth2/revoke', { as: bot.identity, form: { token: what } })

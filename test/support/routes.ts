@@ -1,3 +1,4 @@
+import { attestationError } from '#attestation/index.ts'
 import { NO_BODY, route, SMALL_BODY } from '#api/http/build-route.ts'
 import type { Route } from '#api/http/index.ts'
 import { listQuery, noBody, noQuery, openTaskRequest, renewRequest, tokenReference } from '#wire/index.ts'
@@ -64,6 +65,28 @@ export function testRoutes(): Route[] {
       limits: SMALL_BODY,
       schema: { body: tokenReference, query: noQuery, answer: null },
       flow: () => Promise.resolve('ok'),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'unanswerable',
+      method: 'POST',
+      path: '/v1/unanswerable',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: noQuery, answer: null },
+      flow: () => Promise.resolve(1n),
+      render,
+    }),
+    route({
+      ...base,
+      id: 'forbidden',
+      method: 'POST',
+      path: '/v1/forbidden',
+      takes: 'nothing',
+      limits: NO_BODY,
+      schema: { body: noBody, query: noQuery, answer: null },
+      flow: () => Promise.reject(attestationError('JOIN_TOKEN_USED')),
       render,
     }),
     route({

@@ -5,6 +5,7 @@ import type { WritError } from '#kernel/errors.ts'
 import { renderFailure, typedError } from './answer.ts'
 import { readBody } from './body.ts'
 import { enter, type ServeOptions, type Visit, type Visitor } from './door.ts'
+import { failureOf } from './failures.ts'
 import type { RequestEntry } from './ports.ts'
 import type { Answer } from './route.ts'
 
@@ -17,23 +18,40 @@ export async function serve(options: ServeOptions, visit: Visit): Promise<void> 
   const started = clock.monotonic()
   const requestId = newId('request', clock.now(), options.random)
   const visitor: Visitor = { name: 'anonymous', address: visit.request.socket.remoteAddress ?? 'local' }
-  let code: string | null = null
-  let answer: Answer
   try {
-    answer = await answerOf(options, visit, visitor)
+    const { answer, code } = await outcomeOf(options, visit, { visitor, requestId })
+    send(visit, answer, requestId)
+    const { name: caller, address } = visitor
+    const { method, path: route } = visit.route
+    const duration = clock.monotonic() - started
+    const entry: RequestEntry = { requestId, method, route, status: answer.status, duration, caller, address, code }
+    log.request(entry)
+    metrics.observe(entry)
+  } catch (error) {
+    // What cannot even be answered must end neither the process nor in silence.
+    visit.response.destroy()
+    log.failure(requestId, typedError(error))
+  }
+}
+
+interface Outcome {
+  readonly answer: Answer
+  readonly code: string | null
+}
+
+async function outcomeOf(
+  options: ServeOptions,
+  visit: Visit,
+  { visitor, requestId }: { readonly visitor: Visitor; readonly requestId: string },
+): Promise<Outcome> {
+  try {
+    return { answer: await answerOf(options, visit, visitor), code: null }
   } catch (caught) {
     const error = typedError(caught)
-    code = error.code
-    answer = failureAnswer(options, visit, { error, requestId })
-    if (answer.status >= 500 || error.cause !== undefined) log.failure(requestId, error)
+    const answer = failureAnswer(options, visit, { error, requestId })
+    if (answer.status >= 500 || error.cause !== undefined) options.log.failure(requestId, error)
+    return { answer, code: error.code }
   }
-  send(visit, answer, requestId)
-  const { name, address } = visitor
-  const { method, path: route } = visit.route
-  const duration = clock.monotonic() - started
-  const entry: RequestEntry = { requestId, method, route, status: answer.status, duration, caller: name, address, code }
-  log.request(entry)
-  metrics.observe(entry)
 }
 
 async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): Promise<Answer> {
@@ -43,7 +61,20 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const body = await readBody(request, route)
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
-  return await route.run(flows, { caller, body, query, path, address: visitor.address, accept })
+  try {
+    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept })
+  } catch (error) {
+    // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
+    if (visitor.name === 'anonymous' && isForbidden(error)) {
+      await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
+    }
+    throw error
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  const status = failureOf(typedError(error).code)?.status
+  return status === 401 || status === 403
 }
 
 interface Failed {
