@@ -1,8 +1,8 @@
 import { equal, toBase64Url, toHex, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import type { Instant, Milliseconds } from '#kernel/instant.ts'
+import { earliest, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { SpiffeId, TrustDomain } from '#spiffe/index.ts'
-import { buildPath, parseCertificate, svidIdOf, type Certificate } from '#x509/index.ts'
+import { buildPath, parseCertificate, svidIdOf, type Certificate, type VerifiedPath } from '#x509/index.ts'
 import { authenticationError, type AUTHENTICATION_ERRORS } from './errors.ts'
 
 /** Those whom we trust to have issued a client's certificate, as they are now. */
@@ -19,11 +19,14 @@ export class PresentedCertificate {
   readonly spiffeId: SpiffeId
   /** True when it is within the grace that was allowed after its expiry. */
   readonly expired: boolean
+  /** When the first certificate on its path expires. */
+  readonly goodUntil: Instant
 
-  private constructor(leaf: Certificate, spiffeId: SpiffeId, expired: boolean) {
-    this.#leaf = leaf
+  private constructor(path: VerifiedPath, spiffeId: SpiffeId) {
+    this.#leaf = path.leaf
     this.spiffeId = spiffeId
-    this.expired = expired
+    this.expired = path.expired
+    this.goodUntil = earliest(path.leaf.notAfter, ...path.certificates.map(({ notAfter }) => notAfter))
   }
 
   /** See `verifyPresented`. */
@@ -37,7 +40,7 @@ export class PresentedCertificate {
     if (!spiffeId.isMemberOf(trust.trustDomain)) throw authenticationError('CLIENT_CERTIFICATE_TRUST_DOMAIN')
     const options = { at: moment.at, purpose: 'clientAuth', expiryGrace: moment.grace } as const
     const path = buildPath(leaf, trust.intermediates, trust.anchors, options)
-    return new PresentedCertificate(leaf, spiffeId, path.expired)
+    return new PresentedCertificate(path, spiffeId)
   }
 
   /** Hex, as our rows have it. */
