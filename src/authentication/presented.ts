@@ -1,6 +1,6 @@
 import { equal, toBase64Url, toHex, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { earliest, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import type { SpiffeId, TrustDomain } from '#spiffe/index.ts'
 import { buildPath, parseCertificate, svidIdOf, type Certificate, type VerifiedPath } from '#x509/index.ts'
 import { authenticationError, type AUTHENTICATION_ERRORS } from './errors.ts'
@@ -19,14 +19,13 @@ export class PresentedCertificate {
   readonly spiffeId: SpiffeId
   /** True when it is within the grace that was allowed after its expiry. */
   readonly expired: boolean
-  /** When the first certificate on its path expires. */
-  readonly goodUntil: Instant
+  readonly #expiresAt: Instant
 
-  private constructor(path: VerifiedPath, spiffeId: SpiffeId) {
-    this.#leaf = path.leaf
+  private constructor(leaf: Certificate, spiffeId: SpiffeId, path: VerifiedPath) {
+    this.#leaf = leaf
     this.spiffeId = spiffeId
     this.expired = path.expired
-    this.goodUntil = earliest(path.leaf.notAfter, ...path.certificates.map(({ notAfter }) => notAfter))
+    this.#expiresAt = path.expiresAt
   }
 
   /** See `verifyPresented`. */
@@ -40,7 +39,7 @@ export class PresentedCertificate {
     if (!spiffeId.isMemberOf(trust.trustDomain)) throw authenticationError('CLIENT_CERTIFICATE_TRUST_DOMAIN')
     const options = { at: moment.at, purpose: 'clientAuth', expiryGrace: moment.grace } as const
     const path = buildPath(leaf, trust.intermediates, trust.anchors, options)
-    return new PresentedCertificate(path, spiffeId)
+    return new PresentedCertificate(leaf, spiffeId, path)
   }
 
   /** Hex, as our rows have it. */
@@ -51,6 +50,11 @@ export class PresentedCertificate {
   /** `x5t#S256` (RFC 8705 section 3.1). */
   get thumbprint(): string {
     return toBase64Url(this.#leaf.fingerprint)
+  }
+
+  /** Whether it and every authority above it is valid at another moment as well. */
+  isValid(at: Instant): boolean {
+    return this.#leaf.notBefore <= at && at <= this.#expiresAt
   }
 
   /** Whether it is this very certificate, octet for octet. */

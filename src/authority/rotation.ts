@@ -42,13 +42,21 @@ function succession(kind: AuthorityKind, records: readonly AuthorityRecord[], no
   const active = records.find(({ state }) => state === 'active')
   const next = successorOf(active, records)
   if (active !== undefined && now < prepareAt(active)) return []
-  if (next === undefined) return records.some(isHalfMadeSince(now)) ? [] : [{ step: 'prepare', kind }]
+  if (next === undefined) return records.some(isBegun(active, now)) ? [] : [{ step: 'prepare', kind }]
   if (next.state === 'prepared') return [{ step: 'publish', authority: next }]
   return mayTakeOver(next, active, now) ? [{ step: 'activate', authority: next }] : []
 }
 
-function isHalfMadeSince(now: Instant): (record: AuthorityRecord) => boolean {
-  return (record) => isHalfMade(record) && now <= record.createdAt + PREPARATION
+/** Being made at this moment; or made for this very change, and ending no later, since the root does not last longer. */
+function isBegun(active: AuthorityRecord | undefined, now: Instant): (record: AuthorityRecord) => boolean {
+  return (record) => {
+    if (isHalfMade(record)) return now <= record.createdAt + PREPARATION
+    return isUnused(record) && active !== undefined && record.createdAt >= prepareAt(active)
+  }
+}
+
+function isUnused({ state, activatedAt }: AuthorityRecord): boolean {
+  return (state === 'prepared' || state === 'published') && activatedAt === null
 }
 
 /**
@@ -60,10 +68,7 @@ function successorOf(
   records: readonly AuthorityRecord[],
 ): AuthorityRecord | undefined {
   const ready = records.filter(
-    (record) =>
-      (record.state === 'published' || (record.state === 'prepared' && !isHalfMade(record))) &&
-      record.activatedAt === null &&
-      (active === undefined || record.notAfter > active.notAfter),
+    (record) => isUnused(record) && !isHalfMade(record) && (active === undefined || record.notAfter > active.notAfter),
   )
   return ready.find(({ state }) => state === 'published') ?? ready[0]
 }

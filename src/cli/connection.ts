@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { Agent } from 'undici'
 import {
   anchorsOf,
   callApi,
@@ -7,8 +6,10 @@ import {
   readIdentity,
   serverExpectation,
   trustOfBundle,
+  unixOrigin,
   verifiedAgent,
   type ApiCall,
+  type ApiOrigin,
   type Identity,
   type ServerTrust,
 } from '#client/index.ts'
@@ -34,18 +35,14 @@ export interface AdminConnection {
 
 /** `unix:<path>` for the machine's owner, or https as an enrolled admin with its own certificate. */
 export function connectAdmin(options: AdminOptions, clock: Clock): AdminConnection {
-  const target = options.server.startsWith('unix:') ? unixTarget(options.server.slice(5)) : httpsTarget(options, clock)
+  const target = options.server.startsWith('unix:') ? unixOrigin(options.server.slice(5)) : httpsTarget(options, clock)
   return {
     call: (call) => callApi(target, call),
     close: () => target.dispatcher.close(),
   }
 }
 
-function unixTarget(path: string): { dispatcher: Agent; origin: string } {
-  return { dispatcher: new Agent({ connect: { socketPath: path } }), origin: 'http://localhost' }
-}
-
-function httpsTarget(options: AdminOptions, clock: Clock): { dispatcher: Agent; origin: string } {
+function httpsTarget(options: AdminOptions, clock: Clock): ApiOrigin {
   if (!options.server.startsWith('https://')) {
     throw cliError('USAGE', { details: { server: options.server, expected: 'unix:<path> or https://host:port' } })
   }

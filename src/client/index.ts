@@ -29,6 +29,8 @@ export {
   verifyServer,
 } from './server-trust.ts'
 export type { PeerExpectation, ServerTrust } from './server-trust.ts'
+export { callService, unixOrigin } from './service-call.ts'
+export type { ServiceAnswer, ServiceCall } from './service-call.ts'
 export { Session, withSession } from './session.ts'
 export type { ExchangeOptions, NarrowOptions, OpenTaskOptions, TaskToken } from './session.ts'
 export type { AuthorizationDetailDocument as AuthorizationDetail, TaskView } from '#wire/index.ts'

@@ -3,16 +3,15 @@ import {
   admitAnonymous,
   admitLocal,
   isPerson,
-  verifyPresented,
+  VerifiedCertificates,
   type Caller,
   type Peer,
   type PresentedCertificate,
   type Standing,
 } from '#authentication/index.ts'
 import type { AuthoritySet, AuthoritySource } from '#authority/index.ts'
-import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
-import type { Instant, Milliseconds } from '#kernel/instant.ts'
+import type { Milliseconds } from '#kernel/instant.ts'
 import { AGENT_LIMITS } from '#registry/index.ts'
 import { credentialCutoffKeys } from '#revocation/index.ts'
 import type { Reader } from './ports.ts'
@@ -50,35 +49,24 @@ async function authenticateWithin(ports: AuthenticatePorts, peer: Peer, grace: M
   if (peer.chain.length === 0) return admitAnonymous(peer.address)
   // 3. What is presented must lead to an authority of now.
   const at = ports.clock.now()
-  const presented = presentedBy(ports, peer.chain, { at, grace })
+  const presented = verifiedBy(ports.authorities.current()).verify(peer.chain, { at, grace })
   // 4. And our own record must say that nobody has taken it back.
   return admit(presented, await readStanding(ports.reader, presented), at, peer.address)
 }
 
-interface Verified {
-  readonly authorities: AuthoritySet
-  readonly presented: PresentedCertificate
-  readonly since: Instant
-}
+const verified = new WeakMap<AuthoritySet, VerifiedCertificates>()
 
-/** By what one connection presented. Signatures do not change: they are checked once for each set of authorities. */
-const verified = new WeakMap<readonly Bytes[], Verified>()
-
-function presentedBy(
-  ports: AuthenticatePorts,
-  chain: readonly Bytes[],
-  moment: { readonly at: Instant; readonly grace: Milliseconds },
-): PresentedCertificate {
-  const { at } = moment
-  const authorities = ports.authorities.current()
-  const earlier = verified.get(chain)
-  const isCurrent = earlier?.authorities === authorities && at >= earlier.since && at < earlier.presented.goodUntil
-  if (isCurrent) return earlier.presented
-  const { trustDomain } = authorities
-  const trust = { trustDomain, anchors: authorities.anchors(), intermediates: authorities.intermediates() }
-  const presented = verifyPresented(chain, trust, moment)
-  if (!presented.expired) verified.set(chain, { authorities, presented, since: at })
-  return presented
+/** With every change of the authorities comes another set, for which everything is verified anew. */
+function verifiedBy(authorities: AuthoritySet): VerifiedCertificates {
+  const known = verified.get(authorities)
+  if (known !== undefined) return known
+  const made = new VerifiedCertificates({
+    trustDomain: authorities.trustDomain,
+    anchors: authorities.anchors(),
+    intermediates: authorities.intermediates(),
+  })
+  verified.set(authorities, made)
+  return made
 }
 
 async function readStanding(reader: Reader, presented: PresentedCertificate): Promise<Standing> {

@@ -80,7 +80,8 @@ function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest
   )
   if (expiresAt <= now) throw issuanceError('LIFETIME_TOO_SHORT')
   const id = newId('token', now, ports.random)
-  const fields = { issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
+  const named = agent.identity === 'agent' ? { instance: instance.id } : {}
+  const fields = { ...named, issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
   return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt }
 }
 

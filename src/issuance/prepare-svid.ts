@@ -49,14 +49,17 @@ export function prepareX509Svid(order: X509SvidOrder, context: X509SvidContext):
     publicKey: request.publicKey,
     spiffeId: registration.spiffeId.toString(),
     dnsNames: registration.dnsNames,
-    attestation: attestationOf(instance),
+    attestation: attestationOf(instance, registration),
     lifetime: registration.x509Lifetime,
     about: { agent: instance.agent, instance: instance.id, lineage: instance.lineage, renewed, idempotencyKey },
   })
 }
 
-function attestationOf({ keyClass, keyClassSource, attestor, evidenceDigest }: InstanceRecord): AttestationFacts {
-  return { keyClass, keyClassSource, attestor, evidenceDigest: fromHex(evidenceDigest) }
+function attestationOf(row: InstanceRecord, { agent }: Registration): AttestationFacts {
+  const { keyClass, keyClassSource, attestor } = row
+  const facts = { keyClass, keyClassSource, attestor, evidenceDigest: fromHex(row.evidenceDigest) }
+  // One ID for all instances of the agent: which one it is, only this says.
+  return agent.identity === 'agent' ? { ...facts, instance: row.id } : facts
 }
 
 function checkGrant({ grant, registration, instance }: X509SvidOrder): void {

@@ -1,5 +1,6 @@
 import type { ActiveSigner } from '#authority/index.ts'
-import { utf8 } from '#kernel/bytes.ts'
+import { toHex, utf8 } from '#kernel/bytes.ts'
+import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Grant } from '#policy/index.ts'
@@ -86,9 +87,11 @@ function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token)
   // Whoever verifies it fetches the key as long as it is published, which may end with the authority.
   if (token.expiresAt > signer.notAfter) throw issuanceError('LIFETIME_TOO_SHORT')
   const input = headerOf(kind, signer).signingInput(token.claims)
+  const message = utf8(input)
   return preparedOf({
     signer,
-    message: utf8(input),
+    message,
+    hash: toHex(sha256(message)),
     commitment: 'payload',
     object: `token:${token.id}`,
     finish: (signature) => finishCompact(input, signature, signer.algorithm),

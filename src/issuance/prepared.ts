@@ -1,7 +1,6 @@
 import type { SigningAuthority } from '#authority/index.ts'
 import type { Receipt } from '#audit/index.ts'
-import { toHex, type Bytes } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import { issuanceError } from './errors.ts'
 
 /** What `Prepared` is made of. `finish` turns the signature into what leaves the house, or throws. */
@@ -9,6 +8,8 @@ export interface PreparedParts<Result> {
   readonly signer: SigningAuthority
   /** Exactly what is signed: a TBSCertificate, or the signing input of a JWS. */
   readonly message: Bytes
+  /** SHA-256 of the message, hex. */
+  readonly hash: string
   readonly commitment: 'tbs' | 'payload'
   /** The audit leaf's object: `certificate:<serial>`, `token:<jti>`. */
   readonly object: string
@@ -28,7 +29,7 @@ export class Prepared<Result> {
   private constructor(parts: PreparedParts<Result>) {
     this.#parts = parts
     this.object = parts.object
-    this.commitments = { [parts.commitment]: `sha-256:${toHex(sha256(parts.message))}` }
+    this.commitments = { [parts.commitment]: `sha-256:${parts.hash}` }
   }
 
   #redeem(receipt: Receipt): PreparedParts<Result> {

@@ -16,6 +16,8 @@ export interface JwtSvidFields {
   readonly issuedAt: Instant
   readonly expiresAt: Instant
   readonly id: string
+  /** The instance, where the SPIFFE ID does not name it. */
+  readonly instance?: string | undefined
 }
 
 /** The claims of a JWT-SVID (JWT-SVID section 3) with `jti`. @throws JWT_CLAIM_INVALID without audience */
@@ -31,6 +33,7 @@ export function jwtSvidClaims(fields: JwtSvidFields): JsonObject {
     iat: toNumericDate(fields.issuedAt),
     exp: toNumericDate(fields.expiresAt),
     jti: fields.id,
+    ...(fields.instance === undefined ? {} : { instance: fields.instance }),
   }
 }
 

@@ -8,7 +8,7 @@ const TASK = { authority: [{ type: 'task', resource: 'https://a.example', action
 const JSON_TYPE = { 'content-type': 'application/json' }
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 
-describe('the pipeline of every request', () => {
+describe('promise 10: the pipeline of every request', () => {
   let flows: FakeFlows
   let server: TestServer
 

@@ -23,6 +23,7 @@ import { storeError } from '../../src/adapters/store/errors.ts'
 import { planOf } from '../../src/adapters/store/plan.ts'
 import { planList } from '../../src/adapters/store/query.ts'
 import { Refused } from '../../src/adapters/store/refusal.ts'
+import { SEQUENCED_AT_ONCE } from '../../src/adapters/store/store.ts'
 import { FakeClock } from './clock.ts'
 import { FakeRandom } from './random.ts'
 
@@ -169,12 +170,13 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
       .filter(({ position }) => position === null)
       .sort((left, right) => compare(key(left), key(right)))
     const first = rows.length - pending.length
-    const positions = new Map(pending.map((row, index) => [row, first + index]))
+    const next = pending.slice(0, SEQUENCED_AT_ONCE)
+    const positions = new Map(next.map((row, index) => [row, first + index]))
     this.#tables.set(
       table,
-      rows.map((row) => ({ ...row, position: positions.get(row) ?? (row['position'] as number) })),
+      rows.map((row) => ({ ...row, position: positions.get(row) ?? (row['position'] as number | null) })),
     )
-    return Promise.resolve(pending.length)
+    return Promise.resolve(next.length)
   }
 
   async purge(before: Instant): Promise<number> {

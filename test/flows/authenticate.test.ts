@@ -53,9 +53,7 @@ describe('a client certificate', () => {
     const caller = await authenticate(world.ports, peerWith())
     expect(caller.name).toBe('anonymous')
     expect(() => caller.requireAgent()).toThrow(expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }))
-    expect(() => caller.requireRole('viewer')).toThrow(
-      expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }),
-    )
+    expect(() => caller.requireRole('viewer')).toThrow(expect.objectContaining({ code: 'AUTHENTICATION_REQUIRED' }))
   })
 
   it('that is no certificate is refused, never anonymous', async () => {
@@ -63,7 +61,8 @@ describe('a client certificate', () => {
     expect(await refusal(new Uint8Array(20_000))).toBe('CLIENT_CERTIFICATE_INVALID')
   })
 
-  it('that has expired is refused', async () => {
+  it('that has expired is refused, also when it was good at the request before', async () => {
+    expect(await again()).toBe('ACCEPTED')
     world.clock.set(after(enrolled.answer.svid.notAfter, SECOND))
     expect(await again()).toBe('CLIENT_CERTIFICATE_EXPIRED')
   })

@@ -65,6 +65,12 @@ describe('enrolling with a join token', () => {
     expect(first.answer.svid.spiffeId).toBe('spiffe://example.org/agent/pool')
     expect(second.answer.svid.spiffeId).toBe('spiffe://example.org/agent/pool')
     expect(first.answer.instance).not.toBe(second.answer.instance)
+    const said = [first, second].map(
+      ({ answer }) => parseCertificate(answer.svid.certificate).extension('writAttestation')?.instance,
+    )
+    expect(said).toEqual([first.answer.instance, second.answer.instance])
+    const named = (await enrollNew(world)).answer.svid.certificate
+    expect(parseCertificate(named).extension('writAttestation')).not.toHaveProperty('instance')
   })
 
   it('never stores or logs the token', async () => {

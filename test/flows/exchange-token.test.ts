@@ -118,6 +118,19 @@ describe('an exchange that starts a chain', () => {
     expect(await codeOfAsync(() => house.start(old, opened.id, late))).toBe('TOKEN_LIFETIME_EXHAUSTED')
   })
 
+  it('MT-5 a token dies with the certificate that it is bound to: after a rotation it is exchanged anew', async () => {
+    const first = house.addCertificate(bot, { notAfter: after(house.clock.now(), 60_000) })
+    const old = await house.start(first, task)
+    expect(house.claims(old.accessToken).expiresAt).toBeLessThanOrEqual(after(house.clock.now(), 60_000))
+    const renewed = house.addCertificate(bot)
+    expect(await codeOfAsync(() => house.narrow(renewed, old.accessToken))).toBe('SUBJECT_TOKEN_NOT_YOURS')
+    const anew = await house.start(renewed, task)
+    expect(house.claims(anew.accessToken).confirmation).toEqual({
+      method: 'x5t#S256',
+      thumbprint: renewed.thumbprint,
+    })
+  })
+
   it('gives every token its own status index', async () => {
     for (let count = 0; count < 20; count++) await house.start(bot, task)
     const indexes = house.store.all('TaskToken').map((row) => row.statusIndex)

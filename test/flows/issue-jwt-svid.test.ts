@@ -125,6 +125,15 @@ describe('a JWT-SVID', () => {
     expect(await attempt(US)).toBe('ACCEPTED')
   })
 
+  it('says which instance it is where the SPIFFE ID does not', async () => {
+    await newAgent(world, { name: 'pool', identity: 'agent' })
+    const { peer, answer } = await enrollNew(world, 'pool')
+    const caller = await authenticate(world.ports, peer)
+    const { token } = await issueJwtSvid(world.ports, caller, { audience: [US] })
+    expect(verify(token, US).claims['instance']).toBe(answer.instance)
+    expect(verify((await issue(US)).token, US).claims).not.toHaveProperty('instance')
+  })
+
   it('is refused for an attestation that is too old', async () => {
     await newAgent(world, { name: 'short', maxAttestationAge: 5 * MINUTE, x509Lifetime: HOUR })
     const { peer } = await enrollNew(world, 'short')

@@ -35,6 +35,23 @@ describe('an exchange that narrows', () => {
     expect(house.store.leaves.at(-1)?.draft.commitments).toMatchObject({ parent: above.id, task })
   })
 
+  it('TE-11 keeps subject and actor chain over every step, however deep', async () => {
+    const own = house.store.all('Task').find(({ id }) => id === task)
+    if (own === undefined) throw new TypeError('no task')
+    const subject = 'user:corp-idp:00u1a2b3'
+    const forUser = { ...own, id: 'task_00000000000000000000000077', subject, transaction: 'txn-of-the-user' }
+    house.store.seed('Task', forUser)
+    let token = (await house.start(bot, forUser.id)).accessToken
+    for (let depth = 0; depth <= forUser.maxDepth; depth++) {
+      const claims = house.claims(token)
+      expect(claims).toMatchObject({ subject, transaction: forUser.transaction })
+      expect(claims.actors.map((actor) => actor.toString())).toEqual([bot.spiffeId])
+      if (depth < forUser.maxDepth) token = (await house.narrow(bot, token)).accessToken
+    }
+    const impersonation = { actorToken: null, requestedTokenType: 'urn:ietf:params:oauth:token-type:id_token' }
+    expect(await codeOfAsync(() => house.narrow(bot, token, impersonation))).toBe('REQUESTED_TOKEN_TYPE_UNSUPPORTED')
+  })
+
   it('takes what the parent has as default, never what the task has', async () => {
     const narrow = await house.narrow(bot, parent, { authorizationDetails: [ONE] })
     const again = await house.narrow(bot, narrow.accessToken)

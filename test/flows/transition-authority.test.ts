@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { transitionAuthority } from '#flows/transition-authority.ts'
-import { DAY, HOUR, MINUTE } from '#kernel/instant.ts'
+import { DAY, HOUR, instant, MINUTE } from '#kernel/instant.ts'
 import { decodeBundle, encodeBundle, TrustDomain } from '#spiffe/index.ts'
 import { verifyX509Svid } from '#x509/index.ts'
 import { byState, states, step, withSuccessor } from '../support/authority-steps.ts'
-import { newTrustDomain, svidOrder, TRUST_DOMAIN } from '../support/trust-domain.ts'
+import { emptyTrustDomain, newTrustDomain, svidOrder, TRUST_DOMAIN } from '../support/trust-domain.ts'
 import { newKeyPair } from '../support/x509.ts'
 
 describe('a change of authority', () => {
@@ -158,6 +159,48 @@ describe('the rotation', () => {
     expect(states(domain, 'x509').filter((state) => state === 'active')).toHaveLength(1)
     expect(states(domain, 'x509').filter((state) => state === 'retired').length).toBeGreaterThan(2)
     expect(states(domain, 'x509').filter((state) => state !== 'retired').length).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('a rotation in trouble', () => {
+  it('goes on with the other kinds, and with the active authorities, when the root is not at hand', async () => {
+    const domain = await newTrustDomain({ options: { mode: 'rooted', root: 'generate' } })
+    domain.keys.remove(byState(domain, 'x509-root', 'active').keyReference)
+    domain.clock.advance(16 * DAY)
+    const { failed } = await rotateAuthorities(domain.ports)
+    expect([...failed.keys()]).toEqual(['x509'])
+    expect(failed.get('x509')).toMatchObject({ code: 'AUTHORITY_ROOT_UNAVAILABLE' })
+    expect(states(domain, 'jwt-svid').sort()).toEqual(['active', 'published'])
+    await expect(issueX509Svid(domain.ports, await svidOrder(domain))).resolves.toBeDefined()
+  })
+
+  it('fails when a kind is left without an active authority', async () => {
+    const domain = await emptyTrustDomain()
+    domain.keys.generate = () => Promise.reject(new TypeError('disk full'))
+    const order = { actor: 'local:0', options: { mode: 'self-rooted' } } as const
+    await expect(initializeAuthorities(domain.ports, order)).rejects.toThrow(TypeError)
+  })
+
+  it('prepares one authority, not one after the other, where the root ends first', async () => {
+    const domain = await newTrustDomain({ options: { mode: 'rooted', root: 'generate' } })
+    const root = byState(domain, 'x509-root', 'active')
+    for (let left = 40; left > 1; left--) {
+      domain.clock.set(instant(root.notAfter - left * DAY))
+      await rotateAuthorities(domain.ports)
+      await rotateAuthorities(domain.ports)
+    }
+    expect(domain.store.all('Authority').filter(({ kind }) => kind === 'x509').length).toBeLessThan(6)
+  })
+
+  it('comes to rest when two replicas rotate at once', async () => {
+    const domain = await newTrustDomain()
+    domain.clock.advance(16 * DAY)
+    await Promise.all([rotateAuthorities(domain.ports), rotateAuthorities(domain.ports)])
+    domain.clock.advance(10 * DAY)
+    await Promise.all([rotateAuthorities(domain.ports), rotateAuthorities(domain.ports)])
+    for (const kind of ['x509', 'jwt-svid', 'access-token'] as const) {
+      expect(states(domain, kind).filter((state) => state === 'active')).toHaveLength(1)
+    }
   })
 })
 

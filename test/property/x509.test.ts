@@ -193,16 +193,18 @@ const extensions: fc.Arbitrary<readonly Extension[]> = fc
         { minLength: 1, maxLength: 3 },
       ),
     }),
-    attestation: fc.record({
-      kind: fc.constant('writAttestation' as const),
-      critical: fc.boolean(),
-      oid: fc.constant('1.3.6.1.4.1.32473.7483.1'),
-      issuedAt: fc.integer({ min: 0, max: 253_402_300_799_000 }).map(instant),
-      keyClass: fc.constantFrom('software' as const, 'hsm' as const, 'tpm' as const),
-      keyClassSource: fc.constantFrom('attested' as const, 'declared' as const),
-      attestor: host,
-      evidenceDigest: octets(32, 32),
-    }),
+    attestation: fc
+      .record({
+        kind: fc.constant('writAttestation' as const),
+        critical: fc.boolean(),
+        oid: fc.constant('1.3.6.1.4.1.32473.7483.1'),
+        issuedAt: fc.integer({ min: 0, max: 253_402_300_799_000 }).map(instant),
+        keyClass: fc.constantFrom('software' as const, 'hsm' as const, 'tpm' as const),
+        keyClassSource: fc.constantFrom('attested' as const, 'declared' as const),
+        attestor: host,
+        evidenceDigest: octets(32, 32),
+      })
+      .chain((said) => fc.constantFrom(said, { ...said, instance: 'i-0123456789abcdef' })),
     other: fc.record({ kind: fc.constant('other' as const), critical: fc.boolean(), oid, value: octets(0, 300) }),
   })
   .map((all) => Object.values(all) as Extension[])

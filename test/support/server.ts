@@ -28,6 +28,7 @@ export interface Ask {
   readonly json?: unknown
   readonly form?: Readonly<Record<string, string>>
   readonly as?: ClientIdentity
+  readonly accept?: string
 }
 
 export const BILLING = 'https://billing.example.org'
@@ -144,7 +145,8 @@ async function exchange(ask: Ask, options: RequestOptions): Promise<Reply> {
     ask.json !== undefined ? JSON.stringify(ask.json) : ((ask.form && new URLSearchParams(ask.form).toString()) ?? '')
   const type = ask.json !== undefined ? 'application/json' : 'application/x-www-form-urlencoded'
   const method = ask.method ?? (body === '' ? 'GET' : 'POST')
-  const headers = body === '' ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  const content = body === '' ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  const headers = { ...content, ...(ask.accept === undefined ? {} : { accept: ask.accept }) }
   const send = 'socketPath' in options ? httpRequest : httpsRequest
   const request = send({ ...options, method, headers })
   request.end(body)

@@ -5,6 +5,12 @@ import { join } from 'node:path'
 import type { Bytes } from '#kernel/bytes.ts'
 import { toPem } from '#x509/index.ts'
 
+/** A judge that is not there has accepted nothing. @throws with the package that brings the program */
+export function requireProgram(debianPackage: string, command: string, ...args: string[]): void {
+  if (succeeds(command, ...args)) return
+  throw new Error(`${[command, ...args].join(' ')} fails: install the Debian package ${debianPackage}`)
+}
+
 /** Whether a program is there and says yes. */
 export function succeeds(command: string, ...args: string[]): boolean {
   return spawnSync(command, args).status === 0

@@ -1,7 +1,12 @@
 import type { Command } from 'commander'
-import { type Agent, request } from 'undici'
-import { anchorsOf, readIdentity, verifiedAgent, type PeerExpectation } from '#client/index.ts'
-import { isWritError } from '#kernel/errors.ts'
+import {
+  anchorsOf,
+  callService,
+  readIdentity,
+  type ConnectionPolicy,
+  type PeerExpectation,
+  type ServiceAnswer,
+} from '#client/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -30,30 +35,22 @@ async function call(context: Context, options: Options, url: string): Promise<vo
   if (!URL.canParse(url) || !url.startsWith('https://'))
     throw cliError('USAGE', { details: { url, expected: 'https://…' } })
   const tokenFile = text(options, 'tokenFile')
-  const dispatcher = agentFor(context, options)
-  try {
-    const answer = await request(url, {
-      dispatcher,
-      method: (text(options, 'method') ?? 'GET') as 'GET',
-      headers: tokenFile === undefined ? {} : { authorization: `Bearer ${readText(tokenFile).trim()}` },
-    })
-    const body = (await answer.body.text()).slice(0, MAX_SHOWN)
-    show(context, answer.statusCode, String(answer.headers['www-authenticate'] ?? ''), body)
-  } catch (error) {
-    if (error instanceof Error && isWritError(error.cause)) throw error.cause
-    throw error
-  } finally {
-    await dispatcher.close()
-  }
+  const answer = await callService(policyOf(context, options), {
+    url,
+    method: text(options, 'method') ?? 'GET',
+    ...(tokenFile === undefined ? {} : { token: readText(tokenFile).trim() }),
+  })
+  show(context, answer)
 }
 
-function show(context: Context, status: number, challenge: string, body: string): void {
+function show(context: Context, { status, challenge, body: whole }: ServiceAnswer): void {
+  const body = whole.slice(0, MAX_SHOWN)
   if (context.terminal.json) context.terminal.out(`${JSON.stringify({ status, www_authenticate: challenge, body })}\n`)
   else context.terminal.out(`HTTP ${String(status)}${challenge === '' ? '' : ` (${challenge})`}\n${body.trimEnd()}\n`)
   if (status >= 400) process.exitCode = EXIT.refused
 }
 
-function agentFor(context: Context, options: Options): Agent {
+function policyOf(context: Context, options: Options): ConnectionPolicy {
   const identity = readIdentity(identityFolder(options))
   const anchors = anchorsOf(identity)
   const expected = text(options, 'expect')
@@ -62,5 +59,5 @@ function agentFor(context: Context, options: Options): Agent {
       ? { kind: 'dns-name', name: hostname }
       : { kind: 'spiffe-id', accepts: (id) => id === expected || id.startsWith(`${expected}/`) }
   const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
-  return verifiedAgent({ trust: () => ({ kind: 'anchors', anchors }), expectation, credential, clock: context.clock })
+  return { trust: () => ({ kind: 'anchors', anchors }), expectation, credential, clock: context.clock }
 }

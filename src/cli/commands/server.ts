@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { certificatesOf } from '#client/index.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
-import { ADMIN_SOCKET, type Config, type ConfigFile, type Overrides, type RootFiles } from '#server/index.ts'
+import type { Config, ConfigFile, Overrides, RootFiles } from '#server/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -56,7 +56,7 @@ function initCommand(group: Command): void {
 }
 
 async function initialize(context: Context, options: Options): Promise<void> {
-  const { initServer, makeConfig } = await import('#server/index.ts')
+  const { ADMIN_SOCKET, initServer, makeConfig } = await import('#server/index.ts')
   const data = resolve(context.data)
   const values = valuesOf(options)
   if (options['dryRun'] === true) {

@@ -13,6 +13,7 @@ export const attestation: Rule = {
       extension.keyClass === facts.keyClass &&
       extension.keyClassSource === facts.keyClassSource &&
       extension.attestor === facts.attestor &&
+      extension.instance === facts.instance &&
       equal(extension.evidenceDigest, facts.evidenceDigest)
     )
   },

@@ -18,6 +18,8 @@ export interface AttestationFacts {
   readonly keyClassSource: KeyClassSource
   readonly attestor: string
   readonly evidenceDigest: Bytes
+  /** Only where the SPIFFE ID does not name the instance. */
+  readonly instance?: string | undefined
 }
 
 export interface StatusUris {

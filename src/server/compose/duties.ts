@@ -35,8 +35,12 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
 
 /** One replica takes the steps that are due; every other one learns of them from the store. */
 async function keepAuthorities(ports: ServerPorts): Promise<void> {
-  if (await leads(ports, 'rotate-authorities', 20 * SECOND)) await rotateAuthorities(ports)
-  else await refreshAuthorities(ports)
+  if (!(await leads(ports, 'rotate-authorities', 20 * SECOND))) {
+    await refreshAuthorities(ports)
+    return
+  }
+  const { failed } = await rotateAuthorities(ports)
+  for (const failure of failed.values()) throw failure
 }
 
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */

@@ -2,7 +2,7 @@ import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { instant } from '#kernel/instant.ts'
 import { derFault } from '../der/fault.ts'
 import type { DerReader } from '../der/reader.ts'
-import { TAG } from '../der/tags.ts'
+import { contextPrimitive, TAG } from '../der/tags.ts'
 import type { DerWriter } from '../der/writer.ts'
 import { x509Error } from '../errors.ts'
 import { ia5Text } from './general-name.ts'
@@ -11,8 +11,11 @@ import type { WritAttestation } from './types.ts'
 const VERSION = 1
 const KEY_CLASSES: readonly KeyClass[] = ['software', 'hsm', 'tpm']
 const SOURCES: readonly KeyClassSource[] = ['attested', 'declared']
-const MAX_ATTESTOR = 64
+const MAX_TEXT = 64
 const DIGEST_BYTES = 32
+/** `instance [0] IMPLICIT UTF8String OPTIONAL`. */
+const INSTANCE = contextPrimitive(0)
+const PRINTABLE = /^[\x20-\x7e]{1,64}$/
 const LATEST = 253_402_300_799_000
 
 /** WritAttestation of docs/attestation-extension.asn1.md; a later version is read as an extension not understood. */
@@ -23,13 +26,20 @@ export function readAttestation(value: DerReader, critical: boolean): WritAttest
   const issuedAt = instant(fields.smallInteger(LATEST))
   const keyClass = enumerated(fields, KEY_CLASSES)
   const keyClassSource = enumerated(fields, SOURCES)
-  const attestor = ia5Text(fields.content(TAG.utf8String), start)
+  const attestor = boundedText(fields, TAG.utf8String)
   const evidenceDigest = fields.octetString()
+  const named = fields.atEnd() ? {} : { instance: boundedText(fields, INSTANCE) }
   fields.finish()
-  if (attestor === '' || attestor.length > MAX_ATTESTOR || evidenceDigest.length !== DIGEST_BYTES) {
-    throw derFault('DER_LENGTH', start)
-  }
-  return { kind: 'writAttestation', critical, issuedAt, keyClass, keyClassSource, attestor, evidenceDigest }
+  if (evidenceDigest.length !== DIGEST_BYTES) throw derFault('DER_LENGTH', start)
+  const attestation = { issuedAt, keyClass, keyClassSource, attestor, evidenceDigest }
+  return { kind: 'writAttestation', critical, ...attestation, ...named }
+}
+
+function boundedText(fields: DerReader, tag: number): string {
+  const start = fields.offset
+  const text = ia5Text(fields.content(tag), start)
+  if (text === '' || text.length > MAX_TEXT) throw derFault('DER_LENGTH', start)
+  return text
 }
 
 function enumerated<Value>(fields: DerReader, values: readonly Value[]): Value {
@@ -42,11 +52,13 @@ function enumerated<Value>(fields: DerReader, values: readonly Value[]): Value {
 
 /** @throws TEMPLATE_INVALID */
 export function writeAttestation(writer: DerWriter, extension: WritAttestation): void {
-  const { attestor, evidenceDigest } = extension
-  if (!/^[\x20-\x7e]{1,64}$/.test(attestor) || evidenceDigest.length !== DIGEST_BYTES) {
+  const { attestor, evidenceDigest, instance } = extension
+  const isText = PRINTABLE.test(attestor) && (instance === undefined || PRINTABLE.test(instance))
+  if (!isText || evidenceDigest.length !== DIGEST_BYTES) {
     throw x509Error('TEMPLATE_INVALID', { details: { extension: extension.kind } })
   }
   const mark = writer.written
+  if (instance !== undefined) writer.text(INSTANCE, instance)
   writer.element(TAG.octetString, evidenceDigest)
   writer.text(TAG.utf8String, attestor)
   writer.element(TAG.enumerated, new Uint8Array([SOURCES.indexOf(extension.keyClassSource)]))

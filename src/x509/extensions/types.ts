@@ -108,6 +108,8 @@ export interface WritAttestation {
   readonly attestor: string
   /** SHA-256, salted. */
   readonly evidenceDigest: Bytes
+  /** The instance, 1 to 64 characters of ASCII, where the SPIFFE ID does not name it. */
+  readonly instance?: string | undefined
 }
 
 /** An extension that is not understood, or understood and in a form that is not; its value as it came. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { after, SECOND } from '#kernel/instant.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
-import { T0 } from './samples.ts'
+import { commitOf, T0 } from './samples.ts'
 import type { Database, Kind, Subject } from './subjects.ts'
 
 /** Counters, leases, clock marks. */
@@ -73,6 +73,38 @@ export function duties(kind: Kind): void {
     expect(await store.read('one')).toBe(after(T0, 5))
     await store.write('one', T0)
     expect(await store.read('one')).toBe(T0)
+  })
+
+  it('positions have no gaps, never change, and reach every leaf and event', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const events = [{ type: 'a', data: {} }]
+    const write = async (count: number) => {
+      const commits = Array.from({ length: count }, (_, index) =>
+        (index % 2 ? second : store).commit(commitOf([], { events })),
+      )
+      await Promise.all(commits)
+    }
+    const positions = async (table: 'LogLeaf' | 'Outbox') => {
+      const rows = await store.list(table, { where: { position: { gte: 0 } }, orderBy: 'position', limit: 1000 })
+      return rows.map(({ position }) => position)
+    }
+    const sequence = async () => [await store.sequence('LogLeaf'), await store.sequence('Outbox')]
+    await write(10)
+    expect(await sequence()).toEqual([10, 10])
+    const first = await store.list('LogLeaf', { where: { position: { lt: 10 } }, limit: 20 })
+    await write(1_005)
+    expect(await sequence()).toEqual([1_000, 1_000])
+    expect(await sequence()).toEqual([5, 5])
+    expect(await sequence()).toEqual([0, 0])
+    const expected = Array.from({ length: 1_000 }, (_, index) => index)
+    expect(await positions('LogLeaf')).toEqual(expected)
+    expect(await positions('Outbox')).toEqual(expected)
+    expect(await store.list('LogLeaf', { where: { position: { lt: 10 } }, limit: 20 })).toEqual(first)
+    const leaves = await store.list('LogLeaf', { orderBy: 'position', limit: 1000, after: 14 })
+    for (const replica of ['one', 'two', 'memory']) {
+      const numbers = leaves.filter((one) => one.replica === replica).map(({ seq }) => seq)
+      expect(numbers).toEqual([...numbers].sort((left, right) => left - right))
+    }
   })
 
   it('the clock of the database is its own or none', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { leafMaker } from '#audit/index.ts'
-import type { ClockMarks, Counters, Journal, Leases, Reader } from '#flows/ports.ts'
+import type { ClockMarks, Counters, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { TABLE_NAMES } from '../../../src/adapters/store/columns.ts'
 import { openStore, type StoreOptions } from '../../../src/adapters/store/index.ts'
@@ -12,7 +12,7 @@ import { FakeClock } from '../../fakes/clock.ts'
 import { MemoryStore } from '../../fakes/memory-store.ts'
 
 /** What the suite asks of every store. */
-export interface Subject extends Reader, Journal, Counters, Leases, ClockMarks {
+export interface Subject extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks {
   purge(before: Instant): Promise<number>
   close(): Promise<void>
 }
@@ -29,6 +29,8 @@ export interface Database {
 export interface RealDatabase extends Database {
   readonly address: string
   options(replica?: string): StoreOptions
+  /** Takes back what a migration of a test has made, so that the database can be used again. */
+  forget(migration: string, table: string): Promise<void>
 }
 
 export interface Kind<Made extends Database = Database> {
@@ -120,6 +122,11 @@ function real(address: string, dispose: () => Promise<void>): RealDatabase {
     clock,
     address,
     options,
+    async forget(migration, table) {
+      if (address.startsWith('file:')) return
+      await onServer(address, `DROP TABLE "${table}"`)
+      await onServer(address, `DELETE FROM "_prisma_migrations" WHERE migration_name = '${migration}'`)
+    },
     async open(replica) {
       const store = await openStore(address, options(replica))
       opened.push(store)

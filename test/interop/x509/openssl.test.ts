@@ -1,18 +1,20 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { after, MINUTE } from '#kernel/instant.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { ATTESTATION_OID, createCsr, fromPem, parseCertificate, parseCsr, verifyX509Svid } from '#x509/index.ts'
-import { succeeds, Workbench } from '../../support/workbench.ts'
+import { requireProgram, succeeds, Workbench } from '../../support/workbench.ts'
 import { altName, LEAF_ID, nameConstraints, newKeyPair, TestAuthority, uri } from '../../support/x509.ts'
 import { HIERARCHIES, long, now, validity } from './hierarchy.ts'
 
-const hasOpenssl = succeeds('openssl', 'version')
 const bench = new Workbench()
+beforeAll(() => {
+  requireProgram('openssl', 'openssl', 'version')
+})
 afterAll(() => {
   bench.remove()
 })
 
-describe.skipIf(!hasOpenssl)('openssl accepts what we write', () => {
+describe('openssl accepts what we write', () => {
   it.each(HIERARCHIES)('with %s, as strictly as it can', (algorithm, { root, issuing, leaf }) => {
     const anchors = bench.writeCertificates(`${algorithm}-root.pem`, root.certificate.der)
     const chain = bench.writeCertificates(`${algorithm}-issuing.pem`, issuing.certificate.der)
@@ -75,7 +77,7 @@ describe.skipIf(!hasOpenssl)('openssl accepts what we write', () => {
   })
 })
 
-describe.skipIf(!hasOpenssl)('we accept what openssl writes', () => {
+describe('we accept what openssl writes', () => {
   it.each([
     ['P-256', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-sha256']],
     ['P-384', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384', '-sha384']],

@@ -1,13 +1,15 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromHex } from '#kernel/bytes.ts'
 import { ATTESTATION_OID, parseCertificate } from '#x509/index.ts'
-import { succeeds, Workbench } from '../../support/workbench.ts'
+import { requireProgram, Workbench } from '../../support/workbench.ts'
 import { dns, LEAF_ID } from '../../support/x509.ts'
 import { HIERARCHIES } from './hierarchy.ts'
 
 const PYTHON = '/usr/bin/python3'
-const hasPython = succeeds(PYTHON, '-c', 'import cryptography')
 const bench = new Workbench()
+beforeAll(() => {
+  requireProgram('python3-cryptography', PYTHON, '-c', 'import cryptography')
+})
 afterAll(() => {
   bench.remove()
 })
@@ -31,7 +33,7 @@ print(leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value[
 print(issuer.subject.rfc4514_string())
 `
 
-describe.skipIf(!hasPython)('python-cryptography', () => {
+describe('python-cryptography', () => {
   it.each(HIERARCHIES)('reads what we write with %s', (algorithm, { issuing, leaf }) => {
     const files = [
       bench.writeCertificates(`${algorithm}-py-leaf.pem`, leaf),

@@ -121,11 +121,8 @@ const FAULTS: readonly (readonly [rule: string, fault: string, template: TbsTemp
     ['status', 'C17 points to endpoints that do not exist', leaf(), { status: null }],
     ['attestation', 'says nothing of the attestation', with_('writAttestation', null)],
     ['attestation', 'says a better key class than is known', with_('writAttestation', { keyClass: 'hsm' })],
-    [
-      'attestation',
-      'says another issue time than is recorded',
-      with_('writAttestation', { issuedAt: after(NOW, 1) }),
-    ],
+    ['attestation', 'says an instance that it is not', with_('writAttestation', { instance: 'i-0' })],
+    ['attestation', 'says another issue time than is recorded', with_('writAttestation', { issuedAt: after(NOW, 1) })],
     ['attestation', 'attests where nothing was attested', leaf(), { attestation: null }],
     ['name-constraints', 'C14 lacks the constraint that was asked for', leaf(), { permittedUriHost: 'example.org' }],
   ]

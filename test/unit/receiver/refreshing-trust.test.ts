@@ -113,6 +113,26 @@ describe('the trust of a receiver', () => {
     expect(trust.interval).toBe(60 * SECOND)
   })
 
+  it('B-7 asks again after five minutes where the bundle has no hint', async () => {
+    const server = new Server()
+    const hinted = JSON.parse(String(server.documents.bundle)) as Record<string, unknown>
+    const unhinted = { ...hinted, spiffe_refresh_hint: undefined }
+    server.documents = { ...server.documents, bundle: JSON.stringify(unhinted) }
+    const trust = new RefreshingTrust({
+      trustDomain: TRUST_DOMAIN,
+      fetchBundle: server.bundle,
+      fetchJwks: server.jwks,
+      clock: new FakeClock(),
+      maxStaleness: 60 * MINUTE,
+    })
+    expect(trust.interval).toBe(5 * MINUTE)
+    await trust.refresh()
+    expect(trust.interval).toBe(5 * MINUTE)
+    server.documents = { ...server.documents, bundle: JSON.stringify(hinted) }
+    await trust.refresh()
+    expect(trust.interval).toBe(60 * SECOND)
+  })
+
   it('goes on after a failure, tells of it, and stops when closed', async () => {
     const server = new Server()
     const failures: unknown[] = []

@@ -398,9 +398,6 @@ CREATE UNIQUE INDEX "LogLeaf_position_key" ON "LogLeaf"("position");
 CREATE INDEX "LogLeaf_object_idx" ON "LogLeaf"("object");
 
 -- CreateIndex
-CREATE INDEX "LogLeaf_at_idx" ON "LogLeaf"("at");
-
--- CreateIndex
 CREATE UNIQUE INDEX "LogLeaf_replica_seq_key" ON "LogLeaf"("replica", "seq");
 
 -- CreateIndex

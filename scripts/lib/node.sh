@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# Sourced with $root set: puts a Node 24 first on PATH. The machine's own is used when it fits; otherwise Node comes from
-# its npm platform package, which needs no install script, by the lock file beside this one.
+# Sourced. `use_node <root>` puts a Node 24 first on PATH: the machine's own when it fits, otherwise the one of
+# scripts/node, an npm platform package that needs no install script and has a lock file of its own.
 
 node_fits() {
-  node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major === 24 && minor >= 12 ? 0 : 1)' 2>/dev/null
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number)
+    process.exit(major === 24 && minor >= 12 ? 0 : 1)' 2>/dev/null
 }
 
 node_platform() {
@@ -24,26 +25,26 @@ run_npm() {
   fi
 }
 
-node_install() {
+fetch_node() {
   if ! command -v npm >/dev/null 2>&1; then
     echo "writ needs Node 24, or npm to fetch it (Debian: apt-get install nodejs npm)" >&2
     exit 1
   fi
   echo "prepare: fetching Node 24 (this machine has $(node --version 2>/dev/null || echo none))" >&2
-  (cd "$root/scripts/node" && run_npm ci --ignore-scripts --no-audit --no-fund) >/dev/null
+  (cd "$1" && run_npm ci --ignore-scripts --no-audit --no-fund >/dev/null)
 }
 
-if ! node_fits; then
+use_node() {
+  if node_fits; then return 0; fi
   if [ "$(node_platform)" = none ]; then
     echo "writ needs Node 24.12 or a later 24 (nodejs.org); $(uname -s) $(uname -m) has no package of it" >&2
     exit 1
   fi
-  node_bin="$root/scripts/node/node_modules/node-$(node_platform)/bin"
-  [ -x "$node_bin/node" ] || node_install
+  node_bin="$1/scripts/node/node_modules/node-$(node_platform)/bin"
+  [ -x "$node_bin/node" ] || fetch_node "$1/scripts/node"
   PATH="$node_bin:$PATH"
   export PATH
-  if ! node_fits; then
-    echo "writ needs Node 24.12 or a later 24; $node_bin/node does not run here" >&2
-    exit 1
-  fi
-fi
+  node_fits && return 0
+  echo "writ needs Node 24.12 or a later 24; $node_bin/node does not run here" >&2
+  exit 1
+}

@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { joinTokenAttestor } from '#attestation/index.ts'
+import { suspendAgent } from '#flows/admin/agent-state.ts'
+import { addAgent } from '#flows/admin/agents.ts'
+import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
+import { addJoinToken } from '#flows/admin/join-tokens.ts'
+import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
+import { ClockGuard } from '#flows/clock-guard.ts'
+import { enroll, type EnrollPorts } from '#flows/enroll.ts'
+import { initializeAuthorities } from '#flows/initialize-authorities.ts'
+import { renew } from '#flows/renew.ts'
+import { issuanceProfile } from '#issuance/index.ts'
+import { after, SECOND, type Instant } from '#kernel/instant.ts'
+import { dropIdle, KINDS, type Database } from '../contract/store/subjects.ts'
+import { MemoryKeys } from '../fakes/keys.ts'
+import { FakeRandom } from '../fakes/random.ts'
+import { codeOfAsync } from '../support/code-of.ts'
+import { csrOf, joinWith, peerWith } from '../support/enrollment.ts'
+import { TRUST_DOMAIN } from '../support/trust-domain.ts'
+import { newKeyPair } from '../support/x509.ts'
+
+const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org', serverNames: ['id.example.org'] }
+const ADMIN = { kind: 'unix', uid: 1000 } as const
+const ANYONE = { kind: 'tls', chain: [], address: '192.0.2.1' } as const
+
+afterAll(dropIdle)
+
+/** Two replicas on one database, which share keys and time. */
+async function openReplicas(database: Database): Promise<readonly [EnrollPorts, EnrollPorts]> {
+  const keys = new MemoryKeys()
+  const { clock } = database
+  const open = async (replica: string, serialPrefix: number) => {
+    const store = await database.open(replica)
+    const tokens = { findByHash: (hash: string) => store.find('JoinToken', { hash }) }
+    // Time is a fake here, the database's own clock is not.
+    const marks = {
+      read: (name: string) => store.read(name),
+      write: (name: string, mark: Instant) => store.write(name, mark),
+      databaseNow: () => Promise.resolve(null),
+    }
+    const clockGuard = await ClockGuard.load({ clock, marks, replica })
+    const profile = issuanceProfile({ ...PROFILE, serialPrefix })
+    const random = new FakeRandom(replica)
+    return {
+      reader: store,
+      journal: store,
+      clock,
+      random,
+      keys,
+      clockGuard,
+      profile,
+      attestors: [joinTokenAttestor(tokens)],
+    }
+  }
+  const first = await open('one', 1)
+  const authorities = await initializeAuthorities(first, { actor: 'local:1000', options: { mode: 'self-rooted' } })
+  return [
+    { ...first, authorities },
+    { ...(await open('two', 2)), authorities },
+  ]
+}
+
+describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two replicas', (kind) => {
+  let database: Database
+  let replicas: readonly [EnrollPorts, EnrollPorts]
+  let token: string
+  beforeEach(async () => {
+    database = await kind.make()
+    replicas = await openReplicas(database)
+    const [ports] = replicas
+    await bootstrapFirstAdmin(ports, { uid: 1000, name: 'operator' })
+    const admin = await authenticate(ports, ADMIN)
+    await addAgent(ports, admin, { name: 'invoice-bot', owner: 'billing team' })
+    token = (await addJoinToken(ports, admin, { agent: 'invoice-bot' })).token.reveal()
+  })
+  afterEach(async () => {
+    await Promise.all(replicas.map(({ reader }) => (reader as unknown as { close(): Promise<void> }).close()))
+    await database.dispose()
+  })
+
+  /** Each attempt at the replica whose turn it is. */
+  const atOnce = (count: number, attempt: (ports: EnrollPorts) => Promise<unknown>) =>
+    Promise.all(
+      Array.from({ length: count }, (_, index) => codeOfAsync(() => attempt(replicas[index % 2 === 0 ? 0 : 1]))),
+    )
+
+  async function join(ports: EnrollPorts) {
+    const csr = await csrOf(newKeyPair())
+    return enroll(ports, await authenticate(ports, ANYONE), joinWith(token, csr))
+  }
+
+  it('promise 3: of 100 redemptions of one join token at once exactly one wins', async () => {
+    const results = await atOnce(100, join)
+    expect(results.filter((code) => code === 'ACCEPTED')).toHaveLength(1)
+    expect(results.filter((code) => code === 'JOIN_TOKEN_USED')).toHaveLength(99)
+    expect(await replicas[1].reader.list('Instance', { limit: 1000 })).toHaveLength(1)
+    expect(await replicas[1].reader.list('Certificate', { where: { kind: 'svid' }, limit: 1000 })).toHaveLength(1)
+  })
+
+  it('promise 14: of 40 renewals of one expired certificate at once one is made', async () => {
+    const { svid } = await join(replicas[0])
+    database.clock.set(after(svid.notAfter, SECOND))
+    const results = await atOnce(40, async (ports) => {
+      const caller = await authenticateForRenewal(ports, peerWith(svid.certificate))
+      return renew(ports, caller, { csr: await csrOf(newKeyPair()) })
+    })
+    expect(results.filter((code) => code === 'ACCEPTED')).toHaveLength(1)
+    const renewed = { lineage: (await replicas[0].reader.list('Instance', { limit: 1 }))[0]?.lineage ?? '' }
+    expect(await replicas[0].reader.list('Certificate', { where: renewed, limit: 1000 })).toHaveLength(2)
+  })
+
+  it('promise 6: once an agent is suspended at one replica, none renews anywhere', async () => {
+    const { svid } = await join(replicas[0])
+    const callers = await Promise.all(
+      replicas.map((ports) => authenticateForRenewal(ports, peerWith(svid.certificate))),
+    )
+    await suspendAgent(replicas[0], await authenticate(replicas[0], ADMIN), { name: 'invoice-bot' })
+    const results = await Promise.all(
+      callers.map(async (caller, index) => {
+        const csr = await csrOf(newKeyPair())
+        return codeOfAsync(() => renew(replicas[index === 0 ? 0 : 1], caller, { csr }))
+      }),
+    )
+    expect(results).toEqual(['ISSUANCE_AGENT_CHANGED', 'ISSUANCE_AGENT_CHANGED'])
+  })
+})
