@@ -87,7 +87,7 @@ describe('a whole server', () => {
   it('IN-2 signs the answer for whoever accepts nothing else', async () => {
     const accept = 'application/token-introspection+jwt'
     const form = { token: 'unknown' }
-    const reply = await house.ask('/oauth2/introspect', { as: bot.identity, form, accept })
+    const reply = await house.ask('/oauth2/introspect', { as: bot.identity, form, headers: { accept } })
     expect(reply).toMatchObject({ status: 200, headers: { 'content-type': accept } })
     const [header, claims] = String(reply.body['text'])
       .split('.')
@@ -97,7 +97,7 @@ describe('a whole server', () => {
     expect(claims).toMatchObject({ aud: bot.svid.spiffe_id, token_introspection: { active: false } })
     const keys = (await house.ask('/oauth2/jwks')).body['keys'] as { readonly kid: string }[]
     expect(keys.map(({ kid }) => kid)).toContain(header?.['kid'])
-    expect((await house.ask('/oauth2/introspect', { form, accept })).status).toBe(401)
+    expect((await house.ask('/oauth2/introspect', { form, headers: { accept } })).status).toBe(401)
   })
 
   it('RV-1 revokes a token, and says nothing about one that it does not know', async () => {

@@ -33,7 +33,8 @@ describe('oauth4webapi, unmodified, against a whole server', () => {
   const local = async (input: string, init: object): Promise<Response> => {
     const url = input.replace(ISSUER.origin, `https://127.0.0.1:${String(house.port)}`)
     const request = { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]
-    return await undiciFetch(url, request)
+    const { status, headers, body } = await undiciFetch(url, request)
+    return new Response(body, { status, headers: [...headers] })
   }
 
   const options = { [oauth.customFetch]: local }
