@@ -36,6 +36,9 @@ fetch_node() {
 }
 
 use_node() {
+  # What was parsed once need not be parsed again by the next short-lived process.
+  NODE_COMPILE_CACHE="$1/node_modules/.cache/compile"
+  export NODE_COMPILE_CACHE
   if node_fits; then return 0; fi
   if [ "$(node_platform)" = none ]; then
     echo "writ needs Node 24.12 or a later 24 (nodejs.org); $(uname -s) $(uname -m) has no package of it" >&2
