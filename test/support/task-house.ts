@@ -281,7 +281,7 @@ export class TaskHouse {
   }
 
   /** What an operator does elsewhere: changes a row, with its version where it has one. */
-  async change<Table extends 'Agent' | 'Instance' | 'Certificate' | 'Resource'>(
+  async change<Table extends 'Agent' | 'Instance' | 'Certificate' | 'Resource' | 'TaskToken'>(
     table: Table,
     where: Where<Table>,
     set: Partial<Tables[Table]>,
@@ -290,7 +290,7 @@ export class TaskHouse {
     await this.store.commit({
       lock: 'none',
       guards: [],
-      changes: [{ op: 'update', table, where, set, refuse } as Change],
+      changes: [{ op: 'update', table, where, set, refuse }],
       leaf: { ...SYSTEM_LEAF, type: 'test.changed' },
       events: [],
     })
