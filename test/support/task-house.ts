@@ -6,7 +6,7 @@ import { exchangeToken, type ExchangeAnswer, type ExchangePorts } from '#flows/e
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import { introspectToken, type Introspection } from '#flows/introspect-token.ts'
 import { openTask, type OpenTaskRequest } from '#flows/open-task.ts'
-import type { Change, Where } from '#flows/ports.ts'
+import type { Where } from '#flows/ports.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import type { Tables } from '#flows/tables.ts'
 import { issuanceProfile, type CertificateRecord } from '#issuance/index.ts'
