@@ -108,7 +108,11 @@ describe('SQLite', () => {
     await (await database.open()).close()
     const careless = new Sqlite(path())
     expect(careless.pragma('synchronous', { simple: true })).toBe(1)
-    expect(codeOf(() => { assertDurable(careless); })).toBe('STORE_NOT_DURABLE')
+    expect(
+      codeOf(() => {
+        assertDurable(careless)
+      }),
+    ).toBe('STORE_NOT_DURABLE')
     careless.close()
   })
 

@@ -25,28 +25,26 @@ export class CrashPoints {
     this.#point = point
   }
 
+  /** Stories that run at once arm the same points; the first one starts the count. */
   arm(): void {
     this.#armed = true
-    this.#calls = 0
-    this.seen.length = 0
-  }
-
-  disarm(): void {
-    this.#armed = false
   }
 
   async around<Value>(port: string, call: () => Promise<Value>): Promise<Value> {
     if (!this.#armed) return call()
     const number = this.#calls++
     this.seen.push(port)
-    this.#die(number, 'before')
+    this.#die(port, number, 'before')
     const value = await call()
-    this.#die(number, 'after')
+    this.#die(port, number, 'after')
     return value
   }
 
-  #die(number: number, when: CrashPoint['when']): void {
-    if (this.#point?.call === number && this.#point.when === when) process.kill(process.pid, 'SIGKILL')
+  #die(port: string, number: number, when: CrashPoint['when']): void {
+    if (this.#point?.call !== number || this.#point.when !== when) return
+    // Past every buffer: the parent counts what was hit.
+    writeSync(1, `dying ${when} ${port}\n`)
+    process.kill(process.pid, 'SIGKILL')
   }
 }
 

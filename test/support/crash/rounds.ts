@@ -19,6 +19,8 @@ export interface Round {
   /** `<certificate|token> <serial or digest>`, as the client was told. */
   readonly acknowledged: readonly string[]
   readonly passed: readonly string[]
+  /** `<before|after> <port>`, where it was killed. */
+  readonly hit: string | null
   readonly stderr: string
 }
 
@@ -49,6 +51,7 @@ export async function runRound(place: Place, stories: readonly StoryName[], poin
         .find((line) => line.startsWith('passed '))
         ?.slice('passed '.length)
         .split(' ') ?? [],
+    hit: lines.find((line) => line.startsWith('dying '))?.slice('dying '.length) ?? null,
     stderr,
   }
 }
