@@ -40,7 +40,7 @@ function initCommand(group: Command): void {
       'self-rooted: each authority is an anchor; rooted: a root signs them (default: self-rooted)',
     )
     .option('--root-certificate <file>', 'rooted under this certificate (PEM) instead of a generated root')
-    .option('--root-key <file>', 'the key of --root-certificate (PKCS#8 PEM, 0600)')
+    .option('--root-key <file>', 'the key of --root-certificate (PKCS#8 PEM, 0600 in a 0700 folder)')
     .option('--database <url>', 'file:<path> or postgresql://user@host/name (default: file:writ.db in the data folder)')
     .option('--database-password-file <file>', 'file that holds the password of a PostgreSQL user')
     .option(
