@@ -30,7 +30,10 @@ describe('the address of PostgreSQL', () => {
       password: undefined,
     })
     expect(target('postgresql://w@[::1]/writ')).toMatchObject({ host: '::1', port: 5432, ssl: false })
-    expect(target('postgresql://w@localhost/writ?host=/run/postgresql')).toMatchObject({ host: '/run/postgresql', ssl: false })
+    expect(target('postgresql://w@localhost/writ?host=/run/postgresql')).toMatchObject({
+      host: '/run/postgresql',
+      ssl: false,
+    })
   })
 
   it('means TLS with the name of the server, unless it says otherwise or stays on this machine', () => {
