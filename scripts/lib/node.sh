@@ -18,10 +18,11 @@ node_platform() {
 # npm, run by whichever node is first on PATH. Debian patches its npm to look for its own modules in
 # /usr/share/nodejs, which only Debian's node does unasked.
 run_npm() {
+  set -- "$@" --no-update-notifier --no-progress --loglevel=error
   if [ -d /usr/share/nodejs/npm ]; then
-    NODE_PATH=/usr/share/nodejs npm "$@" --no-update-notifier --no-progress --loglevel=error
+    NODE_NO_WARNINGS=1 NODE_PATH=/usr/share/nodejs npm "$@"
   else
-    npm "$@" --no-update-notifier --no-progress --loglevel=error
+    NODE_NO_WARNINGS=1 npm "$@"
   fi
 }
 
@@ -35,6 +36,9 @@ fetch_node() {
 }
 
 use_node() {
+  # What was parsed once need not be parsed again by the next short-lived process.
+  NODE_COMPILE_CACHE="$1/node_modules/.cache/compile"
+  export NODE_COMPILE_CACHE
   if node_fits; then return 0; fi
   if [ "$(node_platform)" = none ]; then
     echo "writ needs Node 24.12 or a later 24 (nodejs.org); $(uname -s) $(uname -m) has no package of it" >&2

@@ -27,7 +27,7 @@ export function writ(stage: Stage, args: readonly string[], expected: 'works' | 
   write(`$ writ ${args.map(quoted).join(' ')}\n`)
   const done = spawnSync(process.execPath, [...NODE_FLAGS, `${ROOT}src/cli/main.ts`, ...args], {
     cwd: stage.folder,
-    env: { PATH: process.env['PATH'] ?? '', HOME: stage.folder, ...stage.environment },
+    env: environmentOf(stage),
     encoding: 'utf8',
     timeout: 30_000,
   })
@@ -42,6 +42,11 @@ export function writ(stage: Stage, args: readonly string[], expected: 'works' | 
 
 /** Thrown when a step did not go as told; everything started is stopped on the way out. */
 export class StoryOver extends Error {}
+
+function environmentOf(stage: Stage): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
+  return { PATH, NODE_COMPILE_CACHE, HOME: stage.folder, ...stage.environment }
+}
 
 function quoted(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word}'`
@@ -64,7 +69,7 @@ export async function start(
 ): Promise<ChildProcess> {
   const child = spawn(process.execPath, [...NODE_FLAGS, ROOT + script, ...args], {
     cwd: stage.folder,
-    env: { PATH: process.env['PATH'] ?? '', HOME: stage.folder, ...stage.environment },
+    env: environmentOf(stage),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })

@@ -9,13 +9,16 @@ export async function runServer(
   config: Config,
   onStarted: (server: RunningServer) => void = () => undefined,
 ): Promise<void> {
-  const server = await startServer(config)
-  onStarted(server)
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  // Listened for from the start: a signal that comes while the server is still starting stops it right after.
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         resolve()
       })
+    }
   })
+  const server = await startServer(config)
+  onStarted(server)
+  await signalled
   await server.stop()
 }

@@ -8,7 +8,7 @@ const TASK = { authority: [{ type: 'task', resource: 'https://a.example', action
 const JSON_TYPE = { 'content-type': 'application/json' }
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 
-describe('the pipeline of every request', () => {
+describe('promise 10: the pipeline of every request', () => {
   let flows: FakeFlows
   let server: TestServer
 
@@ -194,6 +194,28 @@ describe('the pipeline of every request', () => {
         expect(await call(path)).toMatchObject({ status: 401, body: { code: 'CLIENT_CERTIFICATE_EXPIRED' } })
       }
       expect(flows.refusals.map((refusal) => refusal.caller)).toEqual([null, null])
+    })
+
+    it.each([{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }])(
+      'lets no page of another site use the certificate of its visitor: %j',
+      async (headers) => {
+        flows.identity = LOCAL_ADMIN
+        const refused = await exchangeRaw(
+          server.port,
+          `POST /v1/admin HTTP/1.1\r\nhost: a\r\n${Object.entries(headers)
+            .map(([name, value]) => `${name}: ${value}\r\n`)
+            .join('')}\r\n`,
+        )
+        expect(refused).toMatch(/^HTTP\/1\.1 403 /)
+        expect(refused).toContain('ORIGIN_FORBIDDEN')
+      },
+    )
+
+    it('lets a page of its own through', async () => {
+      flows.identity = LOCAL_ADMIN
+      const request =
+        'POST /v1/admin HTTP/1.1\r\nhost: a\r\norigin: https://id.example.org\r\nsec-fetch-site: same-origin\r\n\r\n'
+      expect(await exchangeRaw(server.port, request)).toMatch(/^HTTP\/1\.1 200 /)
     })
 
     it('is closed when nobody can be authenticated because something broke', async () => {

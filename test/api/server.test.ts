@@ -47,6 +47,16 @@ describe('a whole server', () => {
     expect((await house.admin('/v1/whoami')).body).toMatchObject({ kind: 'local', roles: ['admin'] })
   })
 
+  it('MT-6 takes no certificate from a header, whoever sends it', async () => {
+    const certificate = bot.svid.certificate.replaceAll(/-----[A-Z ]+-----|\s/g, '')
+    const headers = {
+      'x-forwarded-client-cert': `Cert="${encodeURIComponent(bot.svid.certificate)}"`,
+      'client-cert': `:${certificate}:`,
+      'x-ssl-client-cert': encodeURIComponent(bot.svid.certificate),
+    }
+    expect((await house.ask('/v1/whoami', { headers })).body).toMatchObject({ kind: 'anonymous' })
+  })
+
   it('answers an enrollment exactly as the wire says', () => {
     expect(svidAnswer.strict().parse(bot.svid)).toEqual(bot.svid)
   })
@@ -77,7 +87,7 @@ describe('a whole server', () => {
   it('IN-2 signs the answer for whoever accepts nothing else', async () => {
     const accept = 'application/token-introspection+jwt'
     const form = { token: 'unknown' }
-    const reply = await house.ask('/oauth2/introspect', { as: bot.identity, form, accept })
+    const reply = await house.ask('/oauth2/introspect', { as: bot.identity, form, headers: { accept } })
     expect(reply).toMatchObject({ status: 200, headers: { 'content-type': accept } })
     const [header, claims] = String(reply.body['text'])
       .split('.')
@@ -87,7 +97,7 @@ describe('a whole server', () => {
     expect(claims).toMatchObject({ aud: bot.svid.spiffe_id, token_introspection: { active: false } })
     const keys = (await house.ask('/oauth2/jwks')).body['keys'] as { readonly kid: string }[]
     expect(keys.map(({ kid }) => kid)).toContain(header?.['kid'])
-    expect((await house.ask('/oauth2/introspect', { form, accept })).status).toBe(401)
+    expect((await house.ask('/oauth2/introspect', { form, headers: { accept } })).status).toBe(401)
   })
 
   it('RV-1 revokes a token, and says nothing about one that it does not know', async () => {

@@ -1,5 +1,6 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,5 +119,22 @@ describe('a server', () => {
     expect(results).toHaveLength(10)
     expect(house.logged.join('')).toContain('server.stopped')
     expect(house.logged.join('')).not.toContain('INTERNAL_ERROR')
+  })
+
+  it('stops in order at SIGTERM, and is gone from its socket', async () => {
+    const data = folder()
+    await initServer({ data, values: VALUES, admin })
+    const script = `
+      const { loadConfig, runServer } = await import('#server/index.ts')
+      await runServer(loadConfig({ data: ${JSON.stringify(data)}, environment: {} }), () => process.send('up'))
+      process.disconnect()`
+    const child = spawn(process.execPath, ['--conditions=writ-source', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    await once(child, 'message')
+    expect(statSync(join(data, 'admin.sock')).isSocket()).toBe(true)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(() => statSync(join(data, 'admin.sock'))).toThrow()
   })
 })

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { AuthoritySet } from '#authority/index.ts'
 import { retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addPrincipal, removePrincipal } from '#flows/admin/principals.ts'
 import { authenticate } from '#flows/authenticate.ts'
@@ -112,6 +113,23 @@ describe('a client certificate', () => {
     expect(await again()).toBe('ACCEPTED')
     await step(authorityId, 'retire')
     expect(await again()).toBe('CLIENT_CERTIFICATE_UNTRUSTED')
+  })
+
+  it('is looked at anew on an open connection: time, authorities and records may have changed', async () => {
+    const { ports, authorities } = world
+    const onSameConnection = () => codeOfAsync(() => authenticate(ports, enrolled.peer))
+    expect(await onSameConnection()).toBe('ACCEPTED')
+    const before = world.clock.now()
+    world.clock.set(enrolled.answer.svid.notAfter)
+    world.clock.advance(SECOND)
+    expect(await onSameConnection()).toBe('CLIENT_CERTIFICATE_EXPIRED')
+    world.clock.set(instant(enrolled.answer.svid.notBefore - 1))
+    expect(await onSameConnection()).toBe('CLIENT_CERTIFICATE_NOT_YET_VALID')
+    world.clock.set(before)
+    expect(await onSameConnection()).toBe('ACCEPTED')
+    const { trustDomain } = authorities.current()
+    authorities.replace(AuthoritySet.of({ trustDomain, records: [], signers: new Map() }))
+    expect(await onSameConnection()).toBe('CLIENT_CERTIFICATE_UNTRUSTED')
   })
 
   it('that is an authority itself is refused', async () => {

@@ -35,6 +35,7 @@ export function fakeCaller(identity: Identity): Caller {
 
 /** Stories that do nothing: each request comes from `identity`, and refusals are kept. */
 export class FakeFlows {
+  readonly publicUrl = 'https://id.example.org'
   identity: Identity = ANONYMOUS
   fail: Error | null = null
   readonly refusals: { operation: string; code: string; caller: string | null }[] = []

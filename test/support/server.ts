@@ -28,7 +28,7 @@ export interface Ask {
   readonly json?: unknown
   readonly form?: Readonly<Record<string, string>>
   readonly as?: ClientIdentity
-  readonly accept?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export const BILLING = 'https://billing.example.org'
@@ -146,7 +146,7 @@ async function exchange(ask: Ask, options: RequestOptions): Promise<Reply> {
   const type = ask.json !== undefined ? 'application/json' : 'application/x-www-form-urlencoded'
   const method = ask.method ?? (body === '' ? 'GET' : 'POST')
   const content = body === '' ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }
-  const headers = { ...content, ...(ask.accept === undefined ? {} : { accept: ask.accept }) }
+  const headers = { ...ask.headers, ...content }
   const send = 'socketPath' in options ? httpRequest : httpsRequest
   const request = send({ ...options, method, headers })
   request.end(body)

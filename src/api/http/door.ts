@@ -68,6 +68,7 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
   const { flows, peerOf } = options
   let caller: Caller | null = null
   try {
+    checkOrigin(request, flows.publicUrl)
     const peer = peerOf(request)
     caller = await (route.authentication === 'renewal' ? flows.authenticateForRenewal(peer) : flows.authenticate(peer))
     visitor.name = caller.name
@@ -77,6 +78,17 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
     if (isDenial(error)) await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
     throw error
   }
+}
+
+/**
+ * A browser shows the certificate of its user to whichever page asks it to send something; only pages of this server
+ * may change anything with it. Programs send no Origin.
+ */
+function checkOrigin(request: IncomingMessage, publicUrl: string): void {
+  const { origin, 'sec-fetch-site': site } = request.headers
+  if (request.method === 'GET' || request.method === 'HEAD') return
+  const isForeign = origin !== undefined && origin !== new URL(publicUrl).origin
+  if (isForeign || site === 'cross-site' || site === 'same-site') throw httpError('ORIGIN_FORBIDDEN')
 }
 
 /** A failure of ours is no denial, and must not use up the limit of a caller who did nothing wrong. */

@@ -18,8 +18,8 @@ function isTrustDomain(name: string): boolean {
 function isBase(protocols: readonly string[]): (url: string) => boolean {
   return (url) => {
     if (!URL.canParse(url) || url.endsWith('/')) return false
-    const { protocol, search, hash, username, password } = new URL(url)
-    return protocols.includes(protocol) && search + hash + username + password === ''
+    const { protocol, pathname, search, hash, username, password } = new URL(url)
+    return protocols.includes(protocol) && pathname + search + hash + username + password === '/'
   }
 }
 
@@ -33,16 +33,16 @@ const rate = z.strictObject({ rate: z.number().positive().max(1e6), burst: z.int
 /** `<data>/writ.yaml`. Every key has its place here; one that has none is refused. */
 export const configSchema = z.strictObject({
   trust_domain: z.string().refine(isTrustDomain, 'write a SPIFFE trust domain: lower case, no scheme'),
-  /** The issuer of tokens, and where clients reach the server; no slash at the end. */
+  /** The issuer of tokens, and where clients reach the server. No path: discovery documents stand at its root. */
   public_url: z
     .string()
     .max(1024)
-    .refine(isBase(['https:']), 'write https://host[:port] without a slash at the end'),
+    .refine(isBase(['https:']), 'write https://host[:port], without a path'),
   /** Where CRLs and OCSP answers will be served; nothing refers to it before they are. */
   status_url: z
     .string()
     .max(1024)
-    .refine(isBase(['http:']), 'write http://host[:port] without a slash')
+    .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
   /** Names this process among others on the same database, in the log and in serial numbers. */

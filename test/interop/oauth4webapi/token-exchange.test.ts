@@ -33,7 +33,8 @@ describe('oauth4webapi, unmodified, against a whole server', () => {
   const local = async (input: string, init: object): Promise<Response> => {
     const url = input.replace(ISSUER.origin, `https://127.0.0.1:${String(house.port)}`)
     const request = { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]
-    return await undiciFetch(url, request)
+    const { status, headers, body } = await undiciFetch(url, request)
+    return new Response(body, { status, headers: [...headers] })
   }
 
   const options = { [oauth.customFetch]: local }
@@ -65,7 +66,7 @@ describe('oauth4webapi, unmodified, against a whole server', () => {
     return oauth.processGenericTokenEndpointResponse(as, client, response)
   }
 
-  it('MD-1 MT-4 discovers the server', () => {
+  it('MD-1 MT-4 RAR-3 discovers the server', () => {
     expect(as.issuer).toBe(ISSUER.origin)
     expect(as.grant_types_supported).toContain(TOKEN_EXCHANGE_GRANT)
     expect(as.token_endpoint_auth_methods_supported).toContain('tls_client_auth')
@@ -79,7 +80,7 @@ describe('oauth4webapi, unmodified, against a whole server', () => {
     expect(answer.refresh_token).toBeUndefined()
   })
 
-  it('TE-5 RI-1 reads our refusals as OAuth errors', async () => {
+  it('TE-5 TE-6 RI-1 reads our refusals as OAuth errors', async () => {
     await expect(exchange({ subject_token: 'none' })).rejects.toMatchObject({ error: 'invalid_request', status: 400 })
     await expect(exchange({ resource: 'https://unknown.example.org' })).rejects.toMatchObject({
       error: 'invalid_target',

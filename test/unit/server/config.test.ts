@@ -80,6 +80,7 @@ describe('the configuration', () => {
     ['trust_domain: example.org\npublic_url: http://a.example\n', 'public_url'],
     ['trust_domain: example.org\npublic_url: https://a.example/\n', 'public_url'],
     ['trust_domain: example.org\npublic_url: https://u:p@a.example\n', 'public_url'],
+    ['trust_domain: example.org\npublic_url: https://a.example/writ\n', 'public_url'],
     [`${GOOD}mode: both\n`, 'mode'],
     [`${GOOD}listen: {https: "8443"}\n`, 'listen.https'],
     [`${GOOD}listen: {https: "127.0.0.1:70000"}\n`, 'listen.https'],
