@@ -108,7 +108,11 @@ describe('SQLite', () => {
     await (await database.open()).close()
     const careless = new Sqlite(path())
     expect(careless.pragma('synchronous', { simple: true })).toBe(1)
-    expect(codeOf(() => { assertDurable(careless); })).toBe('STORE_NOT_DURABLE')
+    expect(
+      codeOf(() => {
+        assertDurable(careless)
+      }),
+    ).toBe('STORE_NOT_DURABLE')
     careless.close()
   })
 
@@ -160,6 +164,7 @@ describe('SQLite', () => {
 describe.runIf(hasPostgresql)('a connection to PostgreSQL', () => {
   it('waits for the disk, whatever the database says', async () => {
     const database = await postgresql.make()
+    await (await database.open()).close()
     const name = new URL(database.address).pathname.slice(1)
     await onServer(database.address, `ALTER DATABASE "${name}" SET synchronous_commit = off`)
     const client = new pg.Client({ connectionString: database.address })
