@@ -1,7 +1,8 @@
 // Compares the migrations with the models, for both databases, against in-memory ones: no server is needed.
 //   node scripts/prisma/migrate-diff.mjs                 exit 1 when a migration is missing (drift)
 //   node scripts/prisma/migrate-diff.mjs --name <name>   writes the missing migration, the next number in both folders
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -31,6 +32,24 @@ function nextNumber() {
   return String(highest + 1).padStart(4, '0')
 }
 
+/** Where a comparison that found nothing missing is remembered, by everything that it depends on. */
+function memory() {
+  const digest = createHash('sha256').update(readFileSync(path('package-lock.json')))
+  for (const folder of ['prisma', 'scripts/prisma']) {
+    const names = readdirSync(path(folder), { recursive: true }).filter((name) =>
+      statSync(path(`${folder}/${name}`)).isFile(),
+    )
+    for (const name of names.sort()) digest.update(name).update(readFileSync(path(`${folder}/${name}`)))
+  }
+  return path(`node_modules/.cache/writ/migrations-${digest.digest('hex')}`)
+}
+
+function remember() {
+  const file = memory()
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, '')
+}
+
 function report(missing) {
   for (const [provider, sql] of missing) {
     process.stderr.write(`${provider}: the models have changed and no migration says so:\n${sql}\n`)
@@ -56,12 +75,18 @@ if (flag >= 0 && !/^[a-z][a-z0-9_]*$/.test(name ?? '')) {
   process.exit(2)
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'writ-migrate-'))
-try {
-  const missing = PROVIDERS.map((provider) => [provider, missingSql(provider, scratch)]).filter(([, sql]) => sql !== '')
-  if (missing.length === 0) process.stdout.write('migrations are current for both databases\n')
-  else if (name === undefined) report(missing)
-  else author(missing, name)
-} finally {
-  rmSync(scratch, { recursive: true, force: true })
+function compare() {
+  const scratch = mkdtempSync(join(tmpdir(), 'writ-migrate-'))
+  try {
+    return PROVIDERS.map((provider) => [provider, missingSql(provider, scratch)]).filter(([, sql]) => sql !== '')
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
 }
+
+const missing = existsSync(memory()) ? [] : compare()
+if (missing.length === 0) {
+  remember()
+  process.stdout.write('migrations are current for both databases\n')
+} else if (name === undefined) report(missing)
+else author(missing, name)

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { testTitles, titlesOf } from './titles.ts'
 
@@ -67,5 +69,18 @@ describe('the titles of tests', () => {
     expect(names('X-1 refuses', 'X-1')).toBe(true)
     expect(names('TE-4 TE-5 refuses', 'TE-5')).toBe(true)
     expect(names('AC1', 'C1')).toBe(false)
+  })
+})
+
+describe('docs/promises.md', () => {
+  const root = join(import.meta.dirname, '../..')
+
+  it('cites tests that exist', () => {
+    const text = readFileSync(join(root, 'docs/promises.md'), 'utf8')
+    const cited = [...text.matchAll(/`(test\/[^`]+\.test\.ts)`(?: "([^"]+)")?/g)]
+    expect(cited.length).toBeGreaterThan(30)
+    for (const [, file = '', title = ''] of cited) {
+      expect(readFileSync(join(root, file), 'utf8'), `${file} ${title}`).toContain(title)
+    }
   })
 })

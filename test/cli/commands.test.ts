@@ -185,3 +185,37 @@ describe('agent commands', () => {
     expect(JSON.parse(socket.stdout)).toEqual(JSON.parse(offline.stdout))
   })
 })
+
+describe('an admin over https', () => {
+  it('enrolls, is given a role, and may then do what the role allows and no more', async () => {
+    expect((await run('agent', 'add', 'alice', '--owner', 'security', '--admin')).code).toBe(0)
+    expect((await run('join-token', 'create', 'alice', '--out', 'alice.token')).code).toBe(0)
+    await run('enroll', '--server', server(), '--join-token-file', 'alice.token', '--identity', 'alice')
+    const asAlice = ['--server', server(), '--identity', 'alice']
+    expect((await run('agent', 'list', ...asAlice)).code).toBe(3)
+    const given = await run(
+      'principal',
+      'add',
+      'spiffe://example.org/admin/alice',
+      '--name',
+      'Alice',
+      '--role',
+      'viewer',
+    )
+    expect(given.code).toBe(0)
+    expect((await run('whoami', ...asAlice)).stdout).toContain('spiffe://example.org/admin/alice')
+    expect((await run('agent', 'list', ...asAlice)).code).toBe(0)
+    const denied = await run('agent', 'suspend', 'bot', ...asAlice)
+    expect(denied.code).toBe(3)
+    expect(denied.stderr).toContain('[ROLE_REQUIRED]')
+  })
+
+  it('may show certificate, key and bundle as files instead of an identity folder', async () => {
+    await run('agent', 'add', 'bob', '--owner', 'security', '--admin')
+    await run('principal', 'add', 'spiffe://example.org/admin/bob', '--name', 'Bob', '--role', 'viewer')
+    await run('join-token', 'create', 'bob', '--out', 'bob.token')
+    await run('enroll', '--server', server(), '--join-token-file', 'bob.token', '--identity', 'bob')
+    const files = ['--cert', 'bob/certificate.pem', '--key', 'bob/key.pem', '--bundle', 'bob/bundle.json']
+    expect((await run('whoami', '--server', server(), ...files)).stdout).toContain('spiffe://example.org/admin/bob')
+  })
+})

@@ -242,6 +242,23 @@ describe('promise 3: a dead chain is never extended', () => {
     }
   })
 
+  it.each(['parent', 'ancestor'])(
+    'a revoked %s is seen at the commit by its row alone, without a cutoff',
+    async (which) => {
+      const { parent: above } = house.store.all('TaskToken').find(({ jti }) => jti === house.claims(child).id) ?? {}
+      const jti = which === 'parent' ? house.claims(child).id : (above ?? '')
+      const commit = house.store.commit.bind(house.store)
+      const late = house.store as { commit: typeof commit }
+      late.commit = async (order) => {
+        late.commit = commit
+        await house.change('TaskToken', { jti }, { revokedAt: house.clock.now() })
+        return commit(order)
+      }
+      expect(await codeOfAsync(() => house.narrow(bot, child))).toBe('SUBJECT_TOKEN_DEAD')
+      expect(house.store.all('Cutoff')).toEqual([])
+    },
+  )
+
   it('an end that comes between decision and commit is seen by the guards', async () => {
     const before = house.store.all('TaskToken').length
     const ends: [() => Promise<unknown>, RegExp][] = [

@@ -234,7 +234,9 @@ describe('promise 10: parsers throw typed errors only', () => {
     holds(anyText, parseScope)
   })
 
-  const schemas = Object.entries(wire).filter((entry): entry is [string, wire.WireSchema] => isSchema(entry[1]))
+  const schemas = Object.entries<unknown>(wire).flatMap(([name, value]) =>
+    isSchema(value) ? [[name, value] as const] : [],
+  )
   it('the wire schemas, every one, with any JSON', () => {
     expect(schemas.length).toBeGreaterThan(25)
     const names = fc.constantFrom(

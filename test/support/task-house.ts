@@ -6,7 +6,7 @@ import { exchangeToken, type ExchangeAnswer, type ExchangePorts } from '#flows/e
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import { introspectToken, type Introspection } from '#flows/introspect-token.ts'
 import { openTask, type OpenTaskRequest } from '#flows/open-task.ts'
-import type { Change, Where } from '#flows/ports.ts'
+import type { Where } from '#flows/ports.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import type { Tables } from '#flows/tables.ts'
 import { issuanceProfile, type CertificateRecord } from '#issuance/index.ts'
@@ -281,7 +281,7 @@ export class TaskHouse {
   }
 
   /** What an operator does elsewhere: changes a row, with its version where it has one. */
-  async change<Table extends 'Agent' | 'Instance' | 'Certificate' | 'Resource'>(
+  async change<Table extends 'Agent' | 'Instance' | 'Certificate' | 'Resource' | 'TaskToken'>(
     table: Table,
     where: Where<Table>,
     set: Partial<Tables[Table]>,
@@ -290,7 +290,7 @@ export class TaskHouse {
     await this.store.commit({
       lock: 'none',
       guards: [],
-      changes: [{ op: 'update', table, where, set, refuse } as Change],
+      changes: [{ op: 'update', table, where, set, refuse }],
       leaf: { ...SYSTEM_LEAF, type: 'test.changed' },
       events: [],
     })

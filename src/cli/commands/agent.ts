@@ -36,7 +36,9 @@ function agentBody(name: string, options: Options): JsonObject {
     name,
     owner: text(options, 'owner') ?? '',
     permissions: list(options, 'allow').map(parseAllow),
-    ...(options['shared'] === true ? { identity: 'agent' } : {}),
+    // A person has one name, whichever machine the certificate is on: roles are given to that name.
+    ...(options['admin'] === true ? { path: `/admin/${name}` } : {}),
+    ...(options['admin'] === true || options['shared'] === true ? { identity: 'agent' } : {}),
     ...listed(options, 'selector', 'selectors'),
     ...listed(options, 'dnsName', 'dns_names'),
     ...listed(options, 'keyClass', 'key_classes'),
@@ -62,6 +64,7 @@ function addAgent(agent: Command): void {
     .option('--selector <type:value>', 'a fact that its evidence must show; repeatable, all must match', collect)
     .option('--dns-name <name>', 'a DNS name for its certificates; repeatable', collect)
     .option('--key-class <class>', 'software, hsm or tpm; repeatable (default: any)', collect)
+    .option('--admin', 'a person who administers, as spiffe://<trust domain>/admin/<name>')
     .option('--shared', 'one SPIFFE ID for all instances, instead of one each')
     .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')
     .option('--token-lifetime <duration>', 'life of its task tokens, at most 5m (default: 3m)')

@@ -48,7 +48,7 @@ function transport(who: Enrolled | null) {
   const ca = bundle.x509Authorities.map((der) => toPem('CERTIFICATE', der))
   const dispatcher = new Agent({ connect: { ca, ...(who === null ? {} : who.identity) }, maxCachedSessions: 0 })
   const present = (url: string, options: object) => undiciFetch(url, { ...options, dispatcher })
-  return { [oauth.customFetch]: present as unknown as typeof fetch }
+  return { [oauth.customFetch]: present as never }
 }
 
 const clientOf = (who: Enrolled): oauth.Client => ({

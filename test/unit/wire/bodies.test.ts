@@ -40,6 +40,13 @@ describe('request bodies', () => {
     expect(JSON.stringify([error.message, error.details, error.sentence])).not.toContain('secret')
   })
 
+  it('promise 11: never quote the name of an unknown member that is not a plain word', () => {
+    const body = { attestor: 'join_token', evidence: { token: 'wjt_x', 'wjt_very.secret': 1 }, csr: CSR }
+    const error = refusal(() => parseBody(enrollRequest, body))
+    expect(error.details).toEqual({ member: 'evidence.?', problem: 'unrecognized_keys' })
+    expect(JSON.stringify([error.message, error.sentence])).not.toContain('secret')
+  })
+
   it('accept what the standard form of each request is', () => {
     const enroll = { attestor: 'join_token', evidence: { token: 'wjt_x' }, csr: CSR, agent: 'invoice-bot' }
     expect(parseBody(enrollRequest, enroll)).toEqual(enroll)
