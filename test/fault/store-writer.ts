@@ -4,11 +4,12 @@ import { leafMaker } from '#audit/index.ts'
 import { openStore } from '../../src/adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '../../src/adapters/system/index.ts'
 import { certificate, commitOf, insert, leaf } from '../contract/store/samples.ts'
+import { storePassword } from '../support/store-password.ts'
 
 const [address = '', replica = '', callers = '1', count = 'Infinity'] = process.argv.slice(2)
 const random = new SystemRandom()
 const options = { replica, clock: new SystemClock(), random, makeLeaf: leafMaker(random), create: true }
-const store = await openStore(address, options)
+const store = await openStore(address, { ...options, ...storePassword() })
 process.stdout.write('ready\n')
 
 async function commitForEver(caller: number): Promise<void> {

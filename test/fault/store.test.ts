@@ -164,6 +164,7 @@ describe('SQLite', () => {
 describe.runIf(hasPostgresql)('a connection to PostgreSQL', () => {
   it('waits for the disk, whatever the database says', async () => {
     const database = await postgresql.make()
+    await (await database.open()).close()
     const name = new URL(database.address).pathname.slice(1)
     await onServer(database.address, `ALTER DATABASE "${name}" SET synchronous_commit = off`)
     const client = new pg.Client({ connectionString: database.address })

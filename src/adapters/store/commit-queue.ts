@@ -2,7 +2,7 @@ import type { Commit, Committed } from '#flows/ports.ts'
 import { storeError } from './errors.ts'
 import { planOf, type Plan, type Waiting } from './plan.ts'
 
-/** Runs commits as one transaction and answers each of them; never rejects. */
+/** Runs commits as one transaction and answers each of them. */
 export type RunBatch = (batch: readonly Waiting[]) => Promise<void> | void
 
 /** So that one transaction keeps nobody waiting for long. */
@@ -41,9 +41,18 @@ export class CommitQueue {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       await new Promise((resolve) => setImmediate(resolve))
-      await this.#run(this.#take())
+      await this.#answer(this.#take())
     }
     this.#running = null
+  }
+
+  /** Nobody waits for ever, whatever happens to the one that was to answer. */
+  async #answer(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#run(batch)
+    } catch (cause) {
+      for (const { reject } of batch) reject(storeError('STORE_UNAVAILABLE', { cause }))
+    }
   }
 
   #take(): readonly Waiting[] {

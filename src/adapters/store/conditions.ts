@@ -1,5 +1,6 @@
 import type { TableShape } from './columns.ts'
 import { storeError } from './errors.ts'
+import { isStorableText } from './rows.ts'
 
 /** A value that can be compared: everything but lists, objects and bytes. */
 export type Scalar = string | number | null
@@ -26,7 +27,7 @@ function testOf(shape: TableShape, column: string, condition: unknown): Test {
   const kind = shape.columns[column]
   if (kind === undefined || kind.startsWith('bytes') || kind.startsWith('json')) throw invalid(shape, column)
   const check = (value: unknown): string | number => {
-    const fits = kind.startsWith('text') ? typeof value === 'string' : Number.isSafeInteger(value)
+    const fits = kind.startsWith('text') ? isStorableText(value) : Number.isSafeInteger(value)
     if (!fits) throw invalid(shape, column)
     return value as string | number
   }

@@ -36,8 +36,8 @@ export interface Plan {
 /** A plan whose caller waits. */
 export interface Waiting {
   readonly plan: Plan
-  resolve(committed: Committed): void
-  reject(error: unknown): void
+  readonly resolve: (committed: Committed) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** @throws STORE_QUERY_INVALID */

@@ -45,8 +45,13 @@ type Convert<From, To> = Readonly<Record<BareKind, (value: From) => To | undefin
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 const integer = (value: unknown): number | undefined => (Number.isSafeInteger(value) ? (value as number) : undefined)
 
+/** PostgreSQL has no text with NUL in it, and neither database has half a character. */
+export function isStorableText(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && !value.includes('\0')
+}
+
 const ENCODERS: Convert<unknown, Stored> = {
-  text,
+  text: (value) => (isStorableText(value) ? value : undefined),
   integer,
   bytes: (value) => (value instanceof Uint8Array ? value : undefined),
   json: (value) => (typeof value === 'object' ? JSON.stringify(value) : undefined),

@@ -206,6 +206,8 @@ export function commits(kind: Kind): void {
     ['a value of the wrong type', { ...joinToken('a'), createdAt: 'today' }],
     ['null where there must be a value', { ...joinToken('a'), hash: null }],
     ['a missing column', { id: 'a' }],
+    ['NUL in a text', joinToken('a\0b')],
+    ['half a character', joinToken('a\ud800b')],
     ['a number that is not whole', { ...joinToken('a'), createdAt: 1.5 }],
   ])('refuses a row with %s, and writes nothing', async (_, row) => {
     const commit = commitOf([insert.joinToken(row as ReturnType<typeof joinToken>)])

@@ -87,6 +87,8 @@ export function queries(kind: Kind): void {
     ['a column of bytes', { where: { der: 'x' } }],
     ['an ordering by bytes', { orderBy: 'der' }],
     ['a value of the wrong type', { where: { issuedAt: 'x' } }],
+    ['NUL in a text', { where: { serial: '0\0' } }],
+    ['half a character', { where: { serial: { in: ['\udc00'] } } }],
     ['null on a side', { where: { issuedAt: { gt: null } } }],
     ['null among several', { where: { serial: { in: [null] } } }],
     ['an unknown operator', { where: { serial: { like: 'x' } } }],

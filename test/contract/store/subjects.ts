@@ -9,6 +9,7 @@ import { TABLE_NAMES } from '../../../src/adapters/store/columns.ts'
 import { openStore, type StoreOptions } from '../../../src/adapters/store/index.ts'
 import { SystemRandom } from '../../../src/adapters/system/index.ts'
 import { FakeClock } from '../../fakes/clock.ts'
+import { storePassword } from '../../support/store-password.ts'
 import { MemoryStore } from '../../fakes/memory-store.ts'
 
 /** What the suite asks of every store. */
@@ -116,7 +117,7 @@ function real(address: string, dispose: () => Promise<void>): RealDatabase {
   const opened: Subject[] = []
   const options = (replica = 'one'): StoreOptions => {
     const random = new SystemRandom()
-    return { replica, clock, random, makeLeaf: leafMaker(random), create: true }
+    return { replica, clock, random, makeLeaf: leafMaker(random), create: true, ...storePassword() }
   }
   return {
     clock,

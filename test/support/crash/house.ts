@@ -19,6 +19,7 @@ import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
+import { storePassword } from '../store-password.ts'
 import { crashingJournal, crashingKeys, CrashPoints, SignerLog, type CrashPoint } from './points.ts'
 
 export interface HouseOptions {
@@ -52,7 +53,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const random = new SystemRandom()
   const points = new CrashPoints(point)
   const log = new SignerLog(join(folder, 'signer.log'))
-  const store = await openStore(database, { replica, clock, random, makeLeaf: leafMaker(random), create: true })
+  const made = { replica, clock, random, makeLeaf: leafMaker(random), create: true }
+  const store = await openStore(database, { ...made, ...storePassword() })
   const base = {
     reader: store,
     journal: crashingJournal(store, points),

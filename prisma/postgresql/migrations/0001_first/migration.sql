@@ -1,6 +1,3 @@
--- Text is compared by its bytes (COLLATE "C", which Prisma does not know): the same order on both databases, and
--- indexes that serve it. New text columns must say so too; a test looks.
-
 -- CreateTable
 CREATE TABLE "Agent" (
     "id" TEXT COLLATE "C" NOT NULL,
@@ -392,31 +389,22 @@ CREATE INDEX "Certificate_spkiHash_idx" ON "Certificate"("spkiHash");
 CREATE INDEX "Certificate_notAfter_idx" ON "Certificate"("notAfter");
 
 -- CreateIndex
-CREATE INDEX "Certificate_revokedAt_idx" ON "Certificate"("revokedAt");
+CREATE INDEX "Certificate_state_issuedAt_idx" ON "Certificate"("state", "issuedAt");
 
 -- CreateIndex
 CREATE INDEX "Task_agent_idx" ON "Task"("agent");
 
 -- CreateIndex
-CREATE INDEX "Task_subjectProof_idx" ON "Task"("subjectProof");
-
--- CreateIndex
 CREATE INDEX "Task_state_deadline_idx" ON "Task"("state", "deadline");
 
 -- CreateIndex
-CREATE INDEX "TaskToken_task_idx" ON "TaskToken"("task");
+CREATE INDEX "TaskToken_task_issuedAt_idx" ON "TaskToken"("task", "issuedAt");
 
 -- CreateIndex
-CREATE INDEX "TaskToken_parent_idx" ON "TaskToken"("parent");
-
--- CreateIndex
-CREATE INDEX "TaskToken_instance_idx" ON "TaskToken"("instance");
+CREATE INDEX "TaskToken_agent_issuedAt_idx" ON "TaskToken"("agent", "issuedAt");
 
 -- CreateIndex
 CREATE INDEX "TaskToken_expiresAt_idx" ON "TaskToken"("expiresAt");
-
--- CreateIndex
-CREATE INDEX "TaskToken_statusIndex_idx" ON "TaskToken"("statusIndex");
 
 -- CreateIndex
 CREATE INDEX "Cutoff_createdAt_idx" ON "Cutoff"("createdAt");
@@ -447,5 +435,4 @@ CREATE UNIQUE INDEX "LogLeaf_replica_seq_key" ON "LogLeaf"("replica", "seq");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Outbox_position_key" ON "Outbox"("position");
-
 

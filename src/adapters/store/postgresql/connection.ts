@@ -24,7 +24,8 @@ export function clientConfig(target: Target, applicationName: string): pg.Client
     user,
     database,
     ssl,
-    ...(password === undefined ? {} : { password }),
+    // Left out, the driver would look for one in the environment and in the home folder.
+    password: password ?? (() => ''),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     query_timeout: QUERY_TIMEOUT,
