@@ -5,6 +5,9 @@ export const CLI_ERRORS = {
   FILE_UNREADABLE: 'The file could not be read. Check the path and its permissions.',
   FILE_EXISTS: 'The file exists already and is not overwritten. Choose another path, or remove it.',
   VERIFICATION_FAILED: 'The verification failed.',
+  PROGRAM_NOT_STARTED: 'The program could not be started. Check its name, and that it may be executed.',
+  PROGRAM_KEEPS_DYING: 'The program died again and again right after its start, and is not started any more.',
+  ON_RENEW_FAILED: 'The command after the renewal failed. The new files are there; the command is tried again.',
 } as const satisfies ErrorTable
 
 export const cliError = errorsOf(CLI_ERRORS)
@@ -23,6 +26,7 @@ const CODES: Readonly<Record<string, number>> = {
   SERVER_NOT_TRUSTED: EXIT.unreachable,
   SERVER_NAME_MISMATCH: EXIT.unreachable,
   VERIFICATION_FAILED: EXIT.unverified,
+  PROGRAM_NOT_STARTED: 127,
 }
 
 export function exitCodeOf(code: string): number {

@@ -40,6 +40,12 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
     },
   ],
   [
+    ['exec'],
+    async (program) => {
+      ;(await import('./commands/exec.ts')).execCommand(program)
+    },
+  ],
+  [
     ['task'],
     async (program) => {
       ;(await import('./commands/task.ts')).taskCommands(program)

@@ -9,6 +9,7 @@ export const CLIENT_ERRORS = {
   REQUEST_REFUSED: 'The server refused the request.',
   IDENTITY_FOLDER_INVALID:
     'The identity folder is missing, incomplete or readable by others. Enroll again, or correct its mode to 0700.',
+  IDENTITY_NOT_WRITTEN: 'The files of the identity could not be written. Check the folder and the free space.',
   IDENTITY_EXPIRED: 'The certificate has expired and could not be renewed. Enroll again.',
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
 } as const satisfies ErrorTable

@@ -12,6 +12,9 @@ import { pemOf } from './server-trust.ts'
  * `ca.pem` (its X.509 anchors, for programs that read PEM), `identity.json` (the rest) in a 0700 folder.
  * Each file is replaced by rename; `identity.json` comes last and says that the set is whole.
  */
+export const IDENTITY_FILES = ['key.pem', 'certificate.pem', 'bundle.json', 'ca.pem', 'identity.json'] as const
+
+/** Writes an identity, as `IDENTITY_FILES` says. @throws IDENTITY_FOLDER_INVALID when the folder is open to others */
 export function writeIdentity(folder: string, identity: Identity): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   checkFolder(folder)

@@ -32,6 +32,8 @@ export interface LiveOptions {
 
 const FIRST_PAUSE: Milliseconds = 5 * SECOND
 const LONGEST_PAUSE: Milliseconds = 240 * SECOND
+/** Timers do not see a clock that was set, or a machine that slept: how late such a step is noticed at most. */
+const LONGEST_WAIT: Milliseconds = 30 * SECOND
 
 /**
  * An identity that keeps itself fresh. A renewal swaps in new connections at once; a task token goes on being
@@ -43,13 +45,15 @@ export class LiveIdentity {
   readonly #tokens = new WeakMap<TaskToken, Generation>()
   readonly #retiring = new Set<Generation>()
   #timer: NodeJS.Timeout | undefined
+  #dueAt: Instant
   #pause: Milliseconds = FIRST_PAUSE
   #closed = false
 
   constructor(identity: Identity, options: LiveOptions) {
     this.#options = options
     this.#current = this.#generation(identity)
-    this.#schedule(this.#renewalDelay(identity))
+    this.#dueAt = this.#drawDue(identity)
+    this.#wait(this.#untilDue())
   }
 
   get identity(): Identity {
@@ -98,7 +102,8 @@ export class LiveIdentity {
     const old = this.#current
     this.#current = this.#generation(identity)
     this.#retiring.add(old)
-    this.#schedule(this.#renewalDelay(identity))
+    this.#dueAt = this.#drawDue(identity)
+    this.#wait(this.#untilDue())
     this.#pause = FIRST_PAUSE
     this.#options.renewed?.(identity)
     return identity
@@ -139,29 +144,45 @@ export class LiveIdentity {
   }
 
   /** Half of what is left at issuance, with a tenth of jitter drawn once per certificate. */
-  #renewalDelay(identity: Identity): Milliseconds {
+  #drawDue(identity: Identity): Instant {
     const life = identity.notAfter - identity.notBefore
     const draw = (this.#options.random.bytes(1)[0] ?? 0) / 255
     const due = identity.renewAt + (draw - 0.5) * 0.2 * (life / 2)
-    return Math.max(0, earliest(due as Instant, identity.notAfter) - this.#options.clock.now())
+    return earliest(due as Instant, identity.notAfter)
   }
 
-  #schedule(delay: Milliseconds): void {
+  #untilDue(): Milliseconds {
+    return Math.max(0, this.#dueAt - this.#options.clock.now())
+  }
+
+  #wait(length: Milliseconds): void {
     clearTimeout(this.#timer)
     if (this.#closed) return
-    this.#timer = setTimeout(() => void this.#tick(), Math.min(delay, 0x7fff_ffff))
+    this.#timer = setTimeout(() => void this.#tick(), Math.min(length, LONGEST_WAIT))
     this.#timer.unref()
   }
 
   async #tick(): Promise<void> {
     this.#closeForgotten()
+    if (this.#untilDue() > 0) this.#wait(this.#untilDue())
+    else await this.#renewOrPause()
+  }
+
+  async #renewOrPause(): Promise<void> {
     try {
       await this.renew()
     } catch (error) {
+      if (this.#closed) return
+      this.#pauseUntilRetry()
       this.#options.failed?.(error)
-      this.#schedule(this.#pause)
-      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
     }
+  }
+
+  #pauseUntilRetry(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#tick(), this.#pause)
+    this.#timer.unref()
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
   }
 
   /** A retired generation goes when no token bound to it can be valid any more. */

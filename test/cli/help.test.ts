@@ -31,7 +31,7 @@ describe('every command', () => {
         ...['add', 'list', 'show', 'suspend', 'resume', 'retire'].map((verb) => `writ agent ${verb}`),
         ...['add', 'list'].map((verb) => `writ resource ${verb}`),
         ...['create', 'list', 'delete'].map((verb) => `writ join-token ${verb}`),
-        ...['enroll', 'renew', 'token', 'bundle show', 'audit tail', 'verify certificate'].map(
+        ...['enroll', 'renew', 'exec', 'token', 'bundle show', 'audit tail', 'verify certificate'].map(
           (verb) => `writ ${verb}`,
         ),
         ...['open', 'show', 'list', 'complete', 'revoke'].map((verb) => `writ task ${verb}`),

@@ -1,28 +1,13 @@
 import type { Command } from 'commander'
-import {
-  enroll,
-  readIdentity,
-  trustOfBundle,
-  trustOfJoinToken,
-  withSession,
-  writeIdentity,
-  type Identity,
-  type Session,
-} from '#client/index.ts'
-import { toRfc3339 } from '#kernel/instant.ts'
-import type { JsonObject } from '#kernel/json.ts'
-import { Secret } from '#kernel/secret.ts'
-import { parseJoinToken } from '#wire/index.ts'
+import { readIdentity, withSession, writeIdentity, type Session } from '#client/index.ts'
 import { action, example, text, type Options } from '../action.ts'
-import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
+import { enrollFrom, enrollmentOptions, facts, identityFolder } from '../enrollment.ts'
 import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
+import { watchIdentity } from './watch.ts'
 
-/** The folder of `--identity`, else `$WRIT_IDENTITY`, else ./identity. */
-export function identityFolder(options: Options): string {
-  return text(options, 'identity') ?? process.env['WRIT_IDENTITY'] ?? 'identity'
-}
+export { identityFolder } from '../enrollment.ts'
 
 /** Runs `use` as the identity in the folder of `--identity`. */
 export async function asIdentity<Value>(
@@ -31,18 +16,6 @@ export async function asIdentity<Value>(
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
   return withSession(readIdentity(identityFolder(options)), context.clock, use)
-}
-
-function facts(identity: Identity, folder: string): JsonObject {
-  return {
-    spiffe_id: identity.spiffeId.toString(),
-    instance: identity.instance,
-    serial: identity.serial,
-    not_before: toRfc3339(identity.notBefore),
-    not_after: toRfc3339(identity.notAfter),
-    renew_at: toRfc3339(identity.renewAt),
-    folder,
-  }
 }
 
 export function identityCommands(program: Command): void {
@@ -55,29 +28,20 @@ function enrollCommand(program: Command): void {
   const command = program
     .command('enroll')
     .description('prove what you are, and receive an X.509-SVID for a key that is made here and stays here')
-    .option('--join-token-file <file>', 'the join token, or - for standard input')
-    .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
-    .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
-    .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
+    .option('--watch', 'stay, and keep the files fresh until stopped; SIGHUP renews at once')
+    .option('--on-renew <command>', 'with --watch: run this after each renewal (words, no shell)')
   example(
-    command,
+    enrollmentOptions(command),
     'writ enroll --server https://127.0.0.1:8443 --join-token-file invoice-bot.token --identity ./identity',
+    "writ enroll --identity ./identity --watch --on-renew 'nginx -s reload'",
   )
   action(command, async (context, options) => {
-    const server = text(options, 'server') ?? process.env['WRIT_SERVER']
-    const tokenFile = text(options, 'joinTokenFile')
-    if (server === undefined || !server.startsWith('https://') || tokenFile === undefined) {
-      throw cliError('USAGE', { details: { missing: '--server https://host:port and --join-token-file FILE' } })
+    if (options['watch'] === true) {
+      await watchIdentity(context, options)
+      return
     }
-    const token = new Secret(readText(tokenFile).trim())
-    const agent = text(options, 'agent')
-    const identity = await enroll({
-      server: new URL(server).origin,
-      trust: trustFrom(options, token),
-      evidence: { attestor: 'join_token', token },
-      ...(agent === undefined ? {} : { agent }),
-      clock: context.clock,
-    })
+    if (text(options, 'onRenew') !== undefined) throw cliError('USAGE', { details: { missing: '--watch' } })
+    const identity = await enrollFrom(context, options)
     const folder = identityFolder(options)
     writeIdentity(folder, identity)
     report(context.terminal, {
@@ -89,15 +53,6 @@ function enrollCommand(program: Command): void {
       ],
     })
   })
-}
-
-function trustFrom(options: Options, token: Secret<string>): ReturnType<typeof trustOfJoinToken> {
-  const bundle = text(options, 'trustBundle')
-  if (bundle === undefined) return trustOfJoinToken(parseJoinToken(token.reveal()))
-  const trustDomain = text(options, 'trustDomain')
-  if (trustDomain === undefined)
-    throw cliError('USAGE', { details: { missing: '--trust-domain, which --trust-bundle needs' } })
-  return trustOfBundle(trustDomain, readText(bundle))
 }
 
 function renewCommand(program: Command): void {

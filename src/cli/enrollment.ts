@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import {
+  enroll,
+  identityHome,
+  readIdentity,
+  trustOfBundle,
+  trustOfJoinToken,
+  withSession,
+  type Identity,
+} from '#client/index.ts'
+import { toRfc3339 } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import { Secret } from '#kernel/secret.ts'
+import { parseJoinToken } from '#wire/index.ts'
+import { text, type Options } from './action.ts'
+import { readText } from './connection.ts'
+import type { Context } from './context.ts'
+import { cliError } from './errors.ts'
+
+/** The folder of `--identity`, else `$WRIT_IDENTITY`, else ./identity. */
+export function identityFolder(options: Options): string {
+  return text(options, 'identity') ?? process.env['WRIT_IDENTITY'] ?? 'identity'
+}
+
+export function facts(identity: Identity, folder: string): JsonObject {
+  return {
+    spiffe_id: identity.spiffeId.toString(),
+    instance: identity.instance,
+    serial: identity.serial,
+    not_before: toRfc3339(identity.notBefore),
+    not_after: toRfc3339(identity.notAfter),
+    renew_at: toRfc3339(identity.renewAt),
+    folder,
+  }
+}
+
+export function enrollmentOptions(command: Command): Command {
+  return command
+    .option('--join-token-file <file>', 'the join token, or - for standard input')
+    .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
+    .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
+    .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
+}
+
+/** Enrolls with what the options of `enrollmentOptions` name. @throws USAGE, and what `enroll` throws */
+export async function enrollFrom(context: Context, options: Options): Promise<Identity> {
+  const server = text(options, 'server') ?? process.env['WRIT_SERVER']
+  const tokenFile = text(options, 'joinTokenFile')
+  if (server === undefined || !server.startsWith('https://') || tokenFile === undefined) {
+    throw cliError('USAGE', { details: { missing: '--server https://host:port and --join-token-file FILE' } })
+  }
+  const token = new Secret(readText(tokenFile).trim())
+  const agent = text(options, 'agent')
+  return enroll({
+    server: new URL(server).origin,
+    trust: trustFrom(options, token),
+    evidence: { attestor: 'join_token', token },
+    ...(agent === undefined ? {} : { agent }),
+    clock: context.clock,
+  })
+}
+
+function trustFrom(options: Options, token: Secret<string>): ReturnType<typeof trustOfJoinToken> {
+  const bundle = text(options, 'trustBundle')
+  if (bundle === undefined) return trustOfJoinToken(parseJoinToken(token.reveal()))
+  const trustDomain = text(options, 'trustDomain')
+  if (trustDomain === undefined)
+    throw cliError('USAGE', { details: { missing: '--trust-domain, which --trust-bundle needs' } })
+  return trustOfBundle(trustDomain, readText(bundle))
+}
+
+/**
+ * The identity to begin with: the one in the folder, enrolled first where there is none. One that has run out is
+ * renewed within its grace, or nothing is started. @throws what enrolling and renewing throw
+ */
+export async function firstIdentity(context: Context, options: Options): Promise<Identity> {
+  const folder = identityFolder(options)
+  if (!existsSync(folder)) {
+    const enrolled = await enrollFrom(context, options)
+    identityHome(folder).write(enrolled)
+    return enrolled
+  }
+  const found = readIdentity(folder)
+  if (context.clock.now() < found.notAfter) return found
+  const renewed = await withSession(found, context.clock, (session) => session.renew())
+  identityHome(folder).write(renewed)
+  return renewed
+}

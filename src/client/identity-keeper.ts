@@ -1,0 +1,120 @@
+import type { Clock } from '#kernel/clock.ts'
+import { isWritError, type WritError } from '#kernel/errors.ts'
+import { SECOND, toRfc3339, type Milliseconds } from '#kernel/instant.ts'
+import type { Random } from '#kernel/random.ts'
+import { clientError } from './errors.ts'
+import type { Identity } from './identity.ts'
+import type { KeptFolder } from './kept-folder.ts'
+import { LiveIdentity } from './live-identity.ts'
+
+export interface KeeperOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Where the files go. The first is the one that a program reads. */
+  readonly folders: readonly [KeptFolder, ...KeptFolder[]]
+  /** The files of a new certificate are in the first folder. */
+  readonly renewed: (identity: Identity) => void
+  /** Nothing has stopped: it is tried again. IDENTITY_EXPIRED when the certificate in the files is of no use any more. */
+  readonly failed: (error: unknown) => void
+}
+
+/** How long a removed file may be missing, and how soon a file that could not be written is tried again. */
+const CHECK_EVERY: Milliseconds = 2 * SECOND
+
+/** Keeps an identity fresh, and its files whole, until it is closed. The old files stay while the server is away. */
+export class IdentityKeeper {
+  readonly #options: KeeperOptions
+  readonly #live: LiveIdentity
+  readonly #unwritten = new Set<KeptFolder>()
+  readonly #complainedOf = new Set<KeptFolder>()
+  readonly #timer: NodeJS.Timeout
+  #announced: string
+
+  /** @throws IDENTITY_NOT_WRITTEN when the first folder cannot be written */
+  constructor(identity: Identity, options: KeeperOptions) {
+    this.#options = options
+    this.#announced = identity.serial
+    writeTo(options.folders[0], identity)
+    this.#live = new LiveIdentity(identity, {
+      clock: options.clock,
+      random: options.random,
+      renewed: () => {
+        for (const folder of options.folders) this.#unwritten.add(folder)
+        this.#write()
+      },
+      failed: (error) => {
+        options.failed(this.#described(error))
+      },
+    })
+    this.#timer = setInterval(() => {
+      this.check()
+    }, CHECK_EVERY)
+  }
+
+  get identity(): Identity {
+    return this.#live.identity
+  }
+
+  /** Renews now. @throws what the server refuses; IDENTITY_EXPIRED when the certificate has run out meanwhile */
+  async renew(): Promise<void> {
+    try {
+      await this.#live.renew()
+    } catch (error) {
+      throw this.#described(error)
+    }
+  }
+
+  /** Writes again what was removed, or could not be written before. */
+  check(): void {
+    for (const folder of this.#options.folders) if (!folder.isWhole()) this.#unwritten.add(folder)
+    this.#write()
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#live.close()
+  }
+
+  #write(): void {
+    for (const folder of this.#unwritten) {
+      try {
+        writeTo(folder, this.identity)
+        this.#unwritten.delete(folder)
+        this.#complainedOf.delete(folder)
+      } catch (error) {
+        if (!this.#complainedOf.has(folder)) this.#options.failed(error)
+        this.#complainedOf.add(folder)
+      }
+    }
+    this.#announce()
+  }
+
+  #announce(): void {
+    if (this.#announced === this.identity.serial || this.#unwritten.has(this.#options.folders[0])) return
+    this.#announced = this.identity.serial
+    this.#options.renewed(this.identity)
+  }
+
+  #described(error: unknown): unknown {
+    const { notAfter } = this.identity
+    return this.#options.clock.now() < notAfter ? error : expired(this.identity, error)
+  }
+}
+
+function writeTo(folder: KeptFolder, identity: Identity): void {
+  try {
+    folder.write(identity)
+  } catch (cause) {
+    const why = isWritError(cause) ? cause.code : systemCode(cause)
+    throw clientError('IDENTITY_NOT_WRITTEN', { cause, details: { folder: folder.path, why } })
+  }
+}
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+function expired(identity: Identity, cause: unknown): WritError {
+  const why = isWritError(cause) ? cause.code : ''
+  return clientError('IDENTITY_EXPIRED', { cause, details: { since: toRfc3339(identity.notAfter), why } })
+}
