@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { enroll, LiveIdentity, trustOfJoinToken, type Identity, type TaskToken } from '#client/index.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -8,6 +8,7 @@ import { instant, MINUTE } from '#kernel/instant.ts'
 import { Secret } from '#kernel/secret.ts'
 import { createReceiver, receiverTlsOptions, requireTask, staticTrust } from '#receiver/index.ts'
 import { parseJoinToken } from '#wire/index.ts'
+import { FakeClock } from '../fakes/clock.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { BILLING, TestHouse } from '../support/server.ts'
 
@@ -137,5 +138,26 @@ describe('an identity that keeps itself fresh', () => {
     expect(isWritError(failure, 'SERVER_UNREACHABLE')).toBe(true)
     expect(agent?.identity.serial).toBe(identity.serial)
     await agent?.close()
+  })
+
+  it('notices a clock that was set forward within 30 seconds, and not before it is due', async () => {
+    const identity = { ...(await newIdentity()), server: 'https://127.0.0.1:9' }
+    const jumping = new FakeClock(identity.notBefore)
+    const failed = vi.fn()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const agent = new LiveIdentity(identity, { clock: jumping, random, failed })
+    try {
+      await vi.advanceTimersByTimeAsync(10 * MINUTE)
+      expect(failed).not.toHaveBeenCalled()
+      jumping.set(instant(identity.renewAt + 10 * MINUTE))
+      await vi.advanceTimersByTimeAsync(30_000)
+      vi.useRealTimers()
+      await vi.waitFor(() => {
+        expect(failed).toHaveBeenCalledOnce()
+      })
+    } finally {
+      vi.useRealTimers()
+      await agent.close()
+    }
   })
 })

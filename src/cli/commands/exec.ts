@@ -9,7 +9,7 @@ import { cliError } from '../errors.ts'
 import { Supervisor, type Mode } from '../supervisor.ts'
 import { fail } from '../terminal.ts'
 
-const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
+const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 
 const EXPLANATION = `
 The program finds key.pem, certificate.pem, ca.pem, bundle.json and identity.json in the folder that $WRIT_SVID_DIR
@@ -67,6 +67,8 @@ async function runProgram(context: Context, options: Options, words: readonly st
   const plan = planOf(options, words)
   const identity = await firstIdentity(context, options)
   const folder = new PrivateFolder()
+  if (!folder.inMemory)
+    context.terminal.err(`writ: no folder in memory here; the files are on disk in ${folder.path}\n`)
   const complained = (error: unknown): void => void fail(context.terminal, error)
   try {
     const environment = { ...process.env, WRIT_SVID_DIR: folder.path }
