@@ -32,7 +32,7 @@ export class OnRenew {
 
   trigger(): void {
     this.#wanted += 1
-    this.#running ??= this.#run().finally(() => (this.#running = null))
+    this.#running ??= this.#run()
   }
 
   async close(): Promise<void> {
@@ -47,6 +47,8 @@ export class OnRenew {
       if (failure === null) done = wanted
       else await this.#waitAfter(failure)
     }
+    // In the same step as the last look at what is wanted, or a trigger in between would be lost.
+    this.#running = null
   }
 
   async #waitAfter(why: string): Promise<void> {
