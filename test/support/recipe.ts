@@ -42,5 +42,16 @@ export async function cook(recipe: Recipe, { cwd, env, rewrite = (code) => code 
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  endGroup(child.pid)
   return { code, printed: stdout.split(`${MARK}\n`).slice(0, -1), stderr }
+}
+
+/** A page that failed half-way may have left a server running. */
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader)
+  } catch {
+    // Nobody is left in it.
+  }
 }
