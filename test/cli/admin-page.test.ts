@@ -68,7 +68,7 @@ describe('docs/admin.md', () => {
   })
 
   it('makes an operator of a person, who may not do what an admin may', () => {
-    const said = printed('writ whoami')
+    const said = printed('alice whoami\n')
     expect(said).toContain('spiffe://example.org/admin/alice')
     expect(said).toMatch(/NAME +OWNER[^]*invoice-bot +finance/)
     expect(said).toContain('refused, as it should be: 3')
@@ -82,7 +82,7 @@ describe('docs/admin.md', () => {
   })
 
   it('takes roles away, at the next request', () => {
-    expect(printed('principal remove')).toMatch(/removed principal prn_\w+\n/)
+    expect(printed('principal remove')).toMatch(/removed principal prn_\w+\nnobody any more: 3\n/)
   })
 
   it('shows the log, health and metrics', () => {
