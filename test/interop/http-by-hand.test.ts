@@ -20,7 +20,7 @@ let cwd: string
 let cooked: Cooked
 
 /** A folder with join tokens, and a PATH of programs that note their arguments down. */
-async function kitchen(): Promise<string> {
+async function kitchen(from: TestHouse): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'writ-by-hand-'))
   folders.push(folder)
   mkdirSync(join(folder, 'bin'))
@@ -30,23 +30,28 @@ async function kitchen(): Promise<string> {
     writeFileSync(join(folder, 'bin', program), lines.join('\n'), { mode: 0o755 })
   }
   for (const agent of ['invoice-bot', 'billing'])
-    writeFileSync(join(folder, `${agent}.token`), `${await house.joinToken(agent)}\n`, { mode: 0o600 })
+    writeFileSync(join(folder, `${agent}.token`), `${await from.joinToken(agent)}\n`, { mode: 0o600 })
   return folder
 }
 
-function follow(folder: string, server = `https://localhost:${String(house.port)}`): Promise<Cooked> {
-  return cook(recipe, { cwd: folder, env: { PATH: join(folder, 'bin'), WRIT_SERVER: server } })
+function follow(folder: string, server: TestHouse): Promise<Cooked> {
+  const env = { PATH: join(folder, 'bin'), WRIT_SERVER: `https://localhost:${String(server.port)}` }
+  return cook(recipe, { cwd: folder, env })
+}
+
+async function registered(server: TestHouse): Promise<TestHouse> {
+  const spiffe_ids = ['spiffe://example.org/agent/billing']
+  await server.admin('/v1/resources', { json: { audience: BILLING, owner: 'finance', spiffe_ids, actions: ACTIONS } })
+  const permissions = [{ audience: BILLING, actions: ACTIONS }]
+  await server.admin('/v1/agents', { json: { name: 'invoice-bot', owner: 'finance', permissions } })
+  await server.admin('/v1/agents', { json: { name: 'billing', owner: 'finance', permissions: [] } })
+  return server
 }
 
 beforeAll(async () => {
-  house = await TestHouse.start()
-  const spiffe_ids = ['spiffe://example.org/agent/billing']
-  await house.admin('/v1/resources', { json: { audience: BILLING, owner: 'finance', spiffe_ids, actions: ACTIONS } })
-  const permissions = [{ audience: BILLING, actions: ACTIONS }]
-  await house.admin('/v1/agents', { json: { name: 'invoice-bot', owner: 'finance', permissions } })
-  await house.admin('/v1/agents', { json: { name: 'billing', owner: 'finance', permissions: [] } })
-  cwd = await kitchen()
-  cooked = await follow(cwd)
+  house = await registered(await TestHouse.start())
+  cwd = await kitchen(house)
+  cooked = await follow(cwd, house)
 })
 afterAll(async () => {
   await house.stop()
@@ -73,12 +78,22 @@ describe('docs/http-by-hand.md', () => {
   it('sends nothing to a server that the join token does not name', async () => {
     const other = await TestHouse.start()
     try {
-      const folder = await kitchen()
-      const done = await follow(folder, `https://localhost:${String(other.port)}`)
+      const folder = await kitchen(house)
+      const done = await follow(folder, other)
       expect(done).toMatchObject({ code: 1, stderr: 'another server: do not send the token\n' })
       expect(readFileSync(join(folder, 'argv'), 'utf8')).not.toContain('/curl\n')
     } finally {
       await other.stop()
+    }
+  })
+
+  it('works the same where a root signs the authorities', async () => {
+    const rooted = await registered(await TestHouse.start({ mode: 'rooted' }))
+    try {
+      const done = await follow(await kitchen(rooted), rooted)
+      expect(done).toMatchObject({ code: 0, stderr: REFUSED_AT_THE_END })
+    } finally {
+      await rooted.stop()
     }
   })
 

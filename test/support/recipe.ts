@@ -11,6 +11,8 @@ export interface Recipe {
 export function readRecipe(page: string): Recipe {
   const text = readFileSync(join(import.meta.dirname, '../../docs', page), 'utf8')
   const fences = [...text.matchAll(/^```([^\n]*)\n([^]*?)^```$/gm)]
+  const marks = [...text.matchAll(/^[\s>]*(?:```|~~~)/gm)].length
+  if (marks !== 2 * fences.length) throw new TypeError(`${page} has a code block that nobody would run`)
   return { blocks: fences.map(([, language = '', code = '']) => ({ language, code })) }
 }
 
