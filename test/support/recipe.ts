@@ -39,6 +39,8 @@ export async function cook(recipe: Recipe, { cwd, env, rewrite = (code) => code 
     cwd,
     env: { HOME: cwd, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, to be ended as one.
+    detached: true,
   })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
@@ -52,7 +54,7 @@ export async function cook(recipe: Recipe, { cwd, env, rewrite = (code) => code 
 function endGroup(leader: number | undefined): void {
   if (leader === undefined) return
   try {
-    process.kill(-leader)
+    process.kill(-leader, 'SIGKILL')
   } catch {
     // Nobody is left in it.
   }
