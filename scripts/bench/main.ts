@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { initServer } from '#server/index.ts'
 import { createDatabase, type Provider } from '../../test/support/databases.ts'
+import { storePassword } from '../../test/support/store-password.ts'
 
 const CLIENTS = 64
 const BAR = 0.25
@@ -118,7 +119,9 @@ async function bench(provider: Provider): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'writ-bench-'))
   const data = join(folder, 'data')
   const database = await createDatabase(provider, folder)
-  const url = provider === 'sqlite' ? {} : { database: { url: database.url } }
+  const { passwordFile } = storePassword()
+  const password = passwordFile === undefined ? {} : { password_file: passwordFile }
+  const url = provider === 'sqlite' ? {} : { database: { url: database.url, ...password } }
   const off = '127.0.0.1:0'
   const listen = { https: off, status: null, health: null }
   const values = { trust_domain: 'bench.example', public_url: 'https://localhost', listen, ...url }

@@ -36,6 +36,7 @@ export function contextOf(command: Command): Context {
   const options = command.optsWithGlobals<GlobalOptions>()
   const data = options.data ?? defaultData()
   const server = options.server ?? process.env['WRIT_SERVER'] ?? `unix:${join(data, 'admin.sock')}`
+  const identity = identityOf(options)
   const clock = new SystemClock()
   const terminal: Terminal = {
     json: options.json === true,
@@ -47,7 +48,7 @@ export function contextOf(command: Command): Context {
     clock,
     data,
     withAdmin: async (use) => {
-      const admin = connectAdmin({ ...options, server }, clock)
+      const admin = connectAdmin({ ...options, ...identity, server }, clock)
       try {
         return await use(admin)
       } finally {
@@ -55,4 +56,10 @@ export function contextOf(command: Command): Context {
       }
     },
   }
+}
+
+/** `--identity`, else `$WRIT_IDENTITY`, unless the certificate is named by `--cert`. */
+function identityOf({ identity, cert }: GlobalOptions): Pick<GlobalOptions, 'identity'> {
+  const folder = identity ?? (cert === undefined ? process.env['WRIT_IDENTITY'] : undefined)
+  return folder === undefined || folder === '' ? {} : { identity: folder }
 }

@@ -47,7 +47,7 @@ export function checkRequest(request: ExchangeRequest, client: AgentIdentity): C
 }
 
 function given(value: string | null, parameter: string): string {
-  if (value === null || value === '') throw oauthError('TOKEN_PARAMETER_MISSING', { details: { parameter } })
+  if (value === null || value === '') throw oauthError('TOKEN_PARAMETER_MISSING', { details: { member: parameter } })
   return value
 }
 
@@ -61,7 +61,7 @@ function refuseActor(request: ExchangeRequest): void {
   const { actorToken, actorTokenType } = request
   if (actorToken === null && actorTokenType === null) return
   if (actorToken === null) {
-    throw oauthError('TOKEN_PARAMETER_UNEXPECTED', { details: { parameter: 'actor_token_type' } })
+    throw oauthError('TOKEN_PARAMETER_UNEXPECTED', { details: { member: 'actor_token_type' } })
   }
   given(actorTokenType, 'actor_token_type')
   throw oauthError('ACTOR_TOKEN_UNSUPPORTED')

@@ -95,7 +95,7 @@ async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evi
 }
 
 async function start(reader: Reader, bearer: Bearer, { checked, now }: Evidence): Promise<Mandate> {
-  if (checked.taskId === null) throw oauthError('TOKEN_PARAMETER_MISSING', { details: { parameter: 'task_id' } })
+  if (checked.taskId === null) throw oauthError('TOKEN_PARAMETER_MISSING', { details: { member: 'task_id' } })
   const task = await findOwnTask(reader, checked.taskId, bearer)
   return Mandate.start(task, bearer, checked.asked, now)
 }

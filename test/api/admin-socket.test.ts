@@ -68,6 +68,7 @@ describe('the admin socket', () => {
     await listener.close()
   })
 
+  // Only root can become another user to knock as one.
   it.runIf(OWN === 0)('is not fooled by a mode that somebody loosened', async () => {
     const path = socketPath()
     const refused: (number | null)[] = []

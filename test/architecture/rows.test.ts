@@ -72,15 +72,33 @@ describe('the titles of tests', () => {
   })
 })
 
-describe('docs/promises.md', () => {
+describe.each(['docs/promises.md', 'docs/threat-model.md'])('%s', (page) => {
   const root = join(import.meta.dirname, '../..')
+  const text = readFileSync(join(root, page), 'utf8')
 
   it('cites tests that exist', () => {
-    const text = readFileSync(join(root, 'docs/promises.md'), 'utf8')
     const cited = [...text.matchAll(/`(test\/[^`]+\.test\.ts)`(?: "([^"]+)")?/g)]
     expect(cited.length).toBeGreaterThan(30)
     for (const [, file = '', title = ''] of cited) {
       expect(readFileSync(join(root, file), 'utf8'), `${file} ${title}`).toContain(title)
     }
+  })
+})
+
+describe('docs/threat-model.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/threat-model.md'), 'utf8')
+  const boundaries = text.split(/^## /m).slice(1)
+
+  it('says at each boundary what is stopped, by which test, and what is not', () => {
+    expect(boundaries.length).toBe(8)
+    for (const boundary of boundaries) {
+      expect(boundary).toMatch(/^- \*\*/m)
+      expect(boundary).toMatch(/^Not stopped: /m)
+    }
+  })
+
+  it('shows every attack by a test', () => {
+    const attacks = boundaries.flatMap((boundary) => boundary.split(/^- (?=\*\*)/m).slice(1))
+    expect(attacks.filter((attack) => !/^ {2}- `test\//m.test(attack))).toEqual([])
   })
 })

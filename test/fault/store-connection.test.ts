@@ -77,6 +77,7 @@ class Wire {
   }
 }
 
+// Left out only where WRIT_TEST_WITHOUT_POSTGRES=1 says so; scripts/test always has one.
 describe.runIf(REAL_KINDS.includes(postgresql))('a connection to PostgreSQL that breaks', () => {
   let database: RealDatabase
   let wire: Wire

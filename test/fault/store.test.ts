@@ -161,6 +161,7 @@ describe('SQLite', () => {
   })
 })
 
+// Left out only where WRIT_TEST_WITHOUT_POSTGRES=1 says so; scripts/test always has one.
 describe.runIf(hasPostgresql)('a connection to PostgreSQL', () => {
   it('waits for the disk, whatever the database says', async () => {
     const database = await postgresql.make()

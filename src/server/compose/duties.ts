@@ -3,8 +3,9 @@ import type { AnonymousDenials } from '#audit/index.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
-import { after, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
+import { MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
+import { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
@@ -22,20 +23,27 @@ export interface Charges {
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
   const { ports, denials } = charges
+  const leadership = new Leadership(ports.store, ports.clock, ports.replica)
+  const leader = { ports, leadership }
   return [
-    { name: 'sequence', every: SECOND / 5, run: () => sequence(ports) },
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(leader) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
-    { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(ports) },
+    { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
-    { name: 'intents', every: 30 * SECOND, run: () => reconcile(ports) },
-    { name: 'purge', every: MINUTE, run: () => purge(ports) },
+    { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
+    { name: 'purge', every: MINUTE, run: () => purge(leader) },
   ]
 }
 
+interface Leader {
+  readonly ports: ServerPorts
+  readonly leadership: Leadership
+}
+
 /** One replica takes the steps that are due; every other one learns of them from the store. */
-async function keepAuthorities(ports: ServerPorts): Promise<void> {
-  if (!(await leads(ports, 'rotate-authorities', 20 * SECOND))) {
+async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
+  if (!(await leadership.holds('rotate-authorities', 20 * SECOND))) {
     await refreshAuthorities(ports)
     return
   }
@@ -44,23 +52,19 @@ async function keepAuthorities(ports: ServerPorts): Promise<void> {
 }
 
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
-async function sequence(ports: ServerPorts): Promise<void> {
-  if (!(await leads(ports, 'sequence', 10 * SECOND))) return
+async function sequence({ ports, leadership }: Leader): Promise<void> {
+  if (!(await leadership.holds('sequence', 10 * SECOND))) return
   for (const table of ['LogLeaf', 'Outbox'] as const) {
     while ((await ports.store.sequence(table)) > 0);
   }
 }
 
-async function reconcile(ports: ServerPorts): Promise<void> {
-  if (await leads(ports, 'reconcile-intents', 2 * MINUTE)) await reconcileIntents(ports, { startedAs: null })
+async function reconcile({ ports, leadership }: Leader): Promise<void> {
+  if (await leadership.holds('reconcile-intents', 2 * MINUTE)) await reconcileIntents(ports, { startedAs: null })
 }
 
-async function purge(ports: ServerPorts): Promise<void> {
-  if (await leads(ports, 'purge', 2 * MINUTE)) await ports.store.purge(ports.clock.now())
-}
-
-async function leads({ store, clock, replica }: ServerPorts, duty: string, length: Milliseconds): Promise<boolean> {
-  return (await store.acquire(duty, replica, after(clock.now(), length))) !== null
+async function purge({ ports, leadership }: Leader): Promise<void> {
+  if (await leadership.holds('purge', 2 * MINUTE)) await ports.store.purge(ports.clock.now())
 }
 
 /** New certificates are used from the next handshake on; connections stay as they are. */

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { SECOND } from '#kernel/instant.ts'
+import { Leadership } from '../../../src/server/leadership.ts'
+import { FakeClock } from '../../fakes/clock.ts'
+import { MemoryStore } from '../../fakes/memory-store.ts'
+
+function replicas(): { clock: FakeClock; asked: () => number; one: Leadership; two: Leadership } {
+  const clock = new FakeClock()
+  const store = new MemoryStore({ clock })
+  let asked = 0
+  const counted = {
+    acquire: (...given: Parameters<MemoryStore['acquire']>) => {
+      asked++
+      return store.acquire(...given)
+    },
+    release: store.release.bind(store),
+  }
+  return {
+    clock,
+    asked: () => asked,
+    one: new Leadership(counted, clock, 'one'),
+    two: new Leadership(counted, clock, 'two'),
+  }
+}
+
+describe('a duty that one replica does for all', () => {
+  it('is held by one of two', async () => {
+    const { one, two } = replicas()
+    expect(await one.holds('purge', 10 * SECOND)).toBe(true)
+    expect(await two.holds('purge', 10 * SECOND)).toBe(false)
+    expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
+  })
+
+  it('asks the store again only when half of the lease is over', async () => {
+    const { clock, asked, one } = replicas()
+    for (let tick = 0; tick < 24; tick++) {
+      expect(await one.holds('sequence', 10 * SECOND)).toBe(true)
+      clock.advance(SECOND / 5)
+    }
+    expect(asked()).toBe(1)
+    clock.advance(SECOND)
+    expect(await one.holds('sequence', 10 * SECOND)).toBe(true)
+    expect(asked()).toBe(2)
+  })
+
+  it('goes to the other once the holder has let its lease run out, and the holder learns of it', async () => {
+    const { clock, one, two } = replicas()
+    expect(await one.holds('sequence', 10 * SECOND)).toBe(true)
+    clock.advance(11 * SECOND)
+    expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
+    expect(await one.holds('sequence', 10 * SECOND)).toBe(false)
+  })
+})
