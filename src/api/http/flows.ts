@@ -7,6 +7,7 @@ import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
+import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
@@ -40,7 +41,8 @@ export interface CallerFlows {
 }
 
 export interface EnrollmentFlows {
-  readonly enroll: Story<EnrollRequest, SvidAnswer>
+  readonly startEnrollment: Story<EnrollRequest, SvidAnswer | EnrollChallenge>
+  readonly finishEnrollment: Story<EnrollAnswer, SvidAnswer>
   readonly renew: Story<RenewRequest, SvidAnswer>
   readonly issueJwtSvid: Story<JwtSvidRequest, IssuedJwtSvid>
 }

@@ -11,7 +11,7 @@ import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { completeTask } from '#flows/complete-task.ts'
-import { enroll } from '#flows/enroll.ts'
+import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
@@ -43,7 +43,8 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
       if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
       else await recordDenial(ports.journal, denialOf(caller, operation, error.code))
     },
-    enroll: bind(enroll),
+    startEnrollment: bind(startEnrollment),
+    finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
     issueJwtSvid: bind(issueJwtSvid),
     openTask: bind(openTask),

@@ -74,7 +74,7 @@ function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Erro
 
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database } = values
+  const { tls, database, attestors } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
   const url = database.url.startsWith('file:') ? `file:${at(database.url.slice('file:'.length))}` : database.url
@@ -82,6 +82,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+    attestors: { x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })) },
   }
 }
 
