@@ -26,7 +26,7 @@ export type SessionContext = Readonly<Record<string, string>>
 
 /** Another round trip is needed: `challenge` goes to the caller, `context` is kept in the session until it answers. */
 export interface Challenge {
-  readonly challenge: JsonObject
+  readonly challenge: Readonly<Record<string, string>>
   readonly context: SessionContext
 }
 

@@ -11,6 +11,7 @@ export const CLIENT_ERRORS = {
     'The identity folder is missing, incomplete or readable by others. Enroll again, or correct its mode to 0700.',
   IDENTITY_EXPIRED: 'The certificate has expired and could not be renewed. Enroll again.',
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
+  EVIDENCE_KEY_UNUSABLE: 'The key of the certificate is not a PEM private key without a passphrase.',
 } as const satisfies ErrorTable
 
 export const clientError = errorsOf(CLIENT_ERRORS)

@@ -23,7 +23,7 @@ export interface EnrollSessionPorts extends EnrollPorts {
 /** What the caller has to answer, and where. */
 export interface EnrollChallenge {
   readonly session: string
-  readonly challenge: JsonObject
+  readonly challenge: Readonly<Record<string, string>>
   readonly expiresAt: Instant
 }
 

@@ -37,11 +37,7 @@ export function readChain(evidence: JsonObject): readonly string[] {
 export function verifyChain(chain: readonly string[], roots: readonly Certificate[], now: Instant): VerifiedPath {
   const [leaf, ...intermediates] = chain.map((text) => parseCertificate(decode(text), MAX_CERTIFICATE))
   if (leaf === undefined) throw attestationError('EVIDENCE_INVALID')
-  const usages = leaf.extension('keyUsage')?.usages
-  if (leaf.isAuthority || usages?.includes('keyCertSign') === true) {
-    throw attestationError('X509POP_LEAF_IS_AUTHORITY')
-  }
-  if (usages?.includes('digitalSignature') === false) throw attestationError('X509POP_LEAF_CANNOT_SIGN')
+  checkUsage(leaf)
   try {
     return buildPath(leaf, intermediates, roots, { at: now, purpose: 'any' })
   } catch (cause) {
@@ -52,6 +48,14 @@ export function verifyChain(chain: readonly string[], roots: readonly Certificat
       details: { why: cause.code },
     })
   }
+}
+
+function checkUsage(leaf: Certificate): void {
+  const usages = leaf.extension('keyUsage')?.usages
+  if (leaf.isAuthority || usages?.includes('keyCertSign') === true) {
+    throw attestationError('X509POP_LEAF_IS_AUTHORITY')
+  }
+  if (usages?.includes('digitalSignature') === false) throw attestationError('X509POP_LEAF_CANNOT_SIGN')
 }
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {

@@ -39,10 +39,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     health,
     authenticate: (peer) => authenticate(ports, peer),
     authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
-    recordRefusal: async ({ caller, operation, error }) => {
-      if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
-      else await recordDenial(ports.journal, denialOf(caller, operation, error.code))
-    },
+    recordRefusal: (refusal) => recordRefusal(ports, denials, refusal),
     startEnrollment: bind(startEnrollment),
     finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
@@ -78,6 +75,15 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     listLeaves: bind(listLeaves),
     whoami,
   }
+}
+
+async function recordRefusal(
+  { journal }: ServerPorts,
+  denials: AnonymousDenials,
+  { caller, operation, error }: Parameters<Flows['recordRefusal']>[0],
+): Promise<void> {
+  if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
+  else await recordDenial(journal, denialOf(caller, operation, error.code))
 }
 
 function denialOf(caller: Caller, operation: string, code: string): Parameters<typeof recordDenial>[1] {

@@ -34,7 +34,7 @@ async function attest(chain: readonly Bytes[], key?: ReturnType<typeof newKeyPai
   const step = await attestor().begin(chainOf(...chain), context())
   if (step.kind !== 'challenge') throw new TypeError('expected a challenge')
   const { challenge, context: kept } = step.challenge
-  const answer = signedAnswer({ session: SESSION, nonce: String(challenge['nonce']), csr: CSR }, key)
+  const answer = signedAnswer({ session: SESSION, nonce: challenge['nonce'] ?? '', csr: CSR }, key)
   const proof = await attestor().finish?.(answer, kept, context())
   if (proof === undefined) throw new TypeError('expected an answer')
   return proof
@@ -79,7 +79,7 @@ describe('the x509pop attestor', () => {
   it('looks at the chain again when the answer comes', async () => {
     const step = await attestor().begin(chainOf(LEAF), context())
     if (step.kind !== 'challenge') throw new TypeError('expected a challenge')
-    const answer = signedAnswer({ session: SESSION, nonce: String(step.challenge.challenge['nonce']), csr: CSR })
+    const answer = signedAnswer({ session: SESSION, nonce: step.challenge.challenge['nonce'] ?? '', csr: CSR })
     const late = context((span(NOW).notAfter + SECOND) as Instant)
     const finish = async () => attestor().finish?.(answer, step.challenge.context, late)
     expect(await codeOfAsync(finish)).toBe('X509POP_CERTIFICATE_EXPIRED')

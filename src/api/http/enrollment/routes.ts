@@ -61,7 +61,7 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
 }
 
 function renderChallenge({ session, challenge, expiresAt }: EnrollChallenge): { status: 202; body: ChallengeBody } {
-  const body = { session, nonce: String(challenge['nonce']), expires_at: toRfc3339(expiresAt) }
+  const body = { session, nonce: challenge['nonce'] ?? '', expires_at: toRfc3339(expiresAt) }
   return { status: 202, body }
 }
 
