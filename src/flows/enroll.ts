@@ -16,6 +16,7 @@ import {
   type Registration,
 } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
+import { listCandidates } from './agent-candidates.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
@@ -116,8 +117,6 @@ function attest(
   })
 }
 
-const PAGE = 1000
-
 async function findCandidates(
   reader: Reader,
   attested: Attested,
@@ -126,13 +125,7 @@ async function findCandidates(
   const { namedAgent } = attested
   if (namedAgent !== null) return reader.list('Agent', { where: { id: namedAgent }, limit: 1 })
   if (requested !== null) return reader.list('Agent', { where: { name: requested }, limit: 1 })
-  const candidates: AgentRecord[] = []
-  for (let after = ''; ;) {
-    const page = await reader.list('Agent', { where: { state: { in: ['active', 'suspended'] } }, after, limit: PAGE })
-    candidates.push(...page)
-    after = page.at(-1)?.id ?? after
-    if (page.length < PAGE) return candidates
-  }
+  return listCandidates(reader)
 }
 
 /** Whoever is refused after an attestation is known by it; why no agent matched is written down, never answered. */

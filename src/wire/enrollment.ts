@@ -3,6 +3,7 @@ import {
   agentName,
   base64Text,
   csrText,
+  instanceId,
   instantText,
   providerName,
   serial,
@@ -11,8 +12,6 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
-
-const instance = z.string().regex(/^i-[0-9a-z]{16}$/)
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
@@ -50,7 +49,7 @@ export type RenewRequest = z.output<typeof renewRequest>
 
 /** An X.509-SVID: `certificate` is the PEM leaf, `chain` the PEM intermediates, which may be empty. */
 export const svidAnswer = z.object({
-  instance,
+  instance: instanceId,
   spiffe_id: spiffeIdText,
   certificate: z.string().max(16_384),
   chain: z.string().max(65_536),

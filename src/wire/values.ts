@@ -84,6 +84,8 @@ export function base64Text(maximum: number): z.ZodString {
     .regex(/^[A-Za-z0-9+/]+={0,2}$/)
 }
 
+export const instanceId = z.string().regex(/^i-[0-9a-z]{16}$/)
+
 /** The name that an operator gives a source of evidence; the second part of its selectors. */
 export const providerName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
 

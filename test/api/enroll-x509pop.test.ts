@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SystemClock } from '#adapters/system/index.ts'
 import { enroll, evidenceSigner, trustOfBundle } from '#client/index.ts'
 import { Secret } from '#kernel/secret.ts'
-import { enrollChallenge, svidAnswer } from '#wire/index.ts'
+import { agentExplanation, enrollChallenge, svidAnswer } from '#wire/index.ts'
 import { createCsr, encodeName, toPem } from '#x509/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { TestHouse } from '../support/server.ts'
@@ -107,5 +107,17 @@ describe('enrolling with x509pop at a server', () => {
     const done = await writ([...args, '--trust-domain', 'example.org'], { cwd: folder })
     expect(done).toMatchObject({ code: 0, stderr: '' })
     expect(done.stdout).toContain('enrolled as spiffe://example.org/agent/sensor/')
+  })
+
+  it('is explained by `writ agent explain`, to operators and nobody else', async () => {
+    const socket = ['--server', `unix:${join(house.data, 'admin.sock')}`]
+    const explained = await writ(['agent', 'explain', ...socket, '--selector', SELECTORS[0] ?? ''], { cwd: folder })
+    expect(explained.code).toBe(0)
+    expect(explained.stdout).toContain('no agent matches')
+    expect(explained.stdout).toContain(`the evidence has no ${SELECTORS[1] ?? ''}`)
+    const answer = await house.admin('/v1/agents/explain', { json: { selectors: SELECTORS } })
+    expect(answer.status).toBe(200)
+    expect(agentExplanation.strict().parse(answer.body).agents[0]).toMatchObject({ name: 'sensor', matches: true })
+    expect((await house.ask('/v1/agents/explain', { json: { selectors: SELECTORS } })).status).toBe(401)
   })
 })

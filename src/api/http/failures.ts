@@ -118,7 +118,7 @@ const REGISTRY = {
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN']),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN']),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',

@@ -3,6 +3,7 @@ import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
+import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
@@ -68,6 +69,7 @@ export interface AdminFlows {
   readonly addAgent: Story<AgentRequest, AgentRecord>
   readonly listAgents: Story<PageRequest, Page<AgentRecord>>
   readonly showAgent: Story<string, AgentRecord>
+  readonly explainAgent: Story<ExplainRequest, AgentExplanation>
   readonly suspendAgent: Story<AgentStateRequest, AgentRecord>
   readonly resumeAgent: Story<AgentStateRequest, AgentRecord>
   readonly retireAgent: Story<AgentStateRequest, AgentRecord>

@@ -3,6 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
+import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
 import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join-tokens.ts'
@@ -58,6 +59,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     addAgent: bind(addAgent),
     listAgents: bind(listAgents),
     showAgent: bind(showAgent),
+    explainAgent: bind(explainAgent),
     suspendAgent: bind(suspendAgent),
     resumeAgent: bind(resumeAgent),
     retireAgent: bind(retireAgent),
