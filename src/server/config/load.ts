@@ -44,7 +44,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
 export function makeConfig(data: string, tree: unknown, sources: ConfigSources = {}): Config {
   const { flags = {}, environment = process.env } = sources
   const result = configSchema.safeParse(withOverrides(withOverrides(tree, overridesOf(environment)), flags))
-  if (!result.success) throw refusalOf(result.error.issues[0])
+  if (!result.success) throw refusalOf(worthTelling(result.error.issues))
   return deepFreeze({ ...absolute(data, result.data), data })
 }
 
@@ -54,6 +54,11 @@ function readConfig(path: string): string {
   } catch (cause) {
     throw serverError('CONFIG_NOT_FOUND', { message: `cannot read ${path}`, details: { path }, cause })
   }
+}
+
+/** A misspelled key also looks as if the right one were missing. */
+function worthTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
+  return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }
 
 function refusalOf(issue: z.core.$ZodIssue | undefined): Error {
