@@ -9,14 +9,25 @@ export interface AttestContext {
   /** SHA-256 of the DER of the certificate request, hex: evidence that is bound to a key is bound to this. */
   readonly csrDigest: string
   readonly address: string
+  /** Name of the configured provider that the request is for, where it says so. */
+  readonly provider?: string | undefined
   readonly now: Instant
   readonly random: Random
 }
 
+/** The same when the answer to a challenge comes. */
+export interface AnswerContext extends AttestContext {
+  /** The session's id, as the caller has it. */
+  readonly session: string
+}
+
+/** What an attestor has written down for itself between challenge and answer. */
+export type SessionContext = Readonly<Record<string, string>>
+
 /** Another round trip is needed: `challenge` goes to the caller, `context` is kept in the session until it answers. */
 export interface Challenge {
-  readonly challenge: JsonObject
-  readonly context: Readonly<Record<string, string>>
+  readonly challenge: Readonly<Record<string, string>>
+  readonly context: SessionContext
 }
 
 /** The attestation is either finished, or goes on with the answer to a challenge. */
@@ -31,7 +42,7 @@ export interface Attestor {
   /** @throws a typed refusal for evidence that does not hold */
   begin(evidence: JsonObject, context: AttestContext): Promise<Attestation>
   /** Only attestors that challenge have it. */
-  finish?(answer: JsonObject, session: Readonly<Record<string, string>>, context: AttestContext): Promise<Attested>
+  finish?(answer: JsonObject, session: SessionContext, context: AnswerContext): Promise<Attested>
 }
 
 /** @throws ATTESTOR_UNKNOWN */

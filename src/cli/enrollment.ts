@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import {
   enroll,
+  evidenceSigner,
   identityHome,
   readIdentity,
   trustOfBundle,
   trustOfJoinToken,
   withSession,
+  type EnrollOptions,
   type Identity,
+  type ServerTrust,
 } from '#client/index.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
@@ -38,6 +41,9 @@ export function facts(identity: Identity, folder: string): JsonObject {
 export function enrollmentOptions(command: Command): Command {
   return command
     .option('--join-token-file <file>', 'the join token, or - for standard input')
+    .option('--x509pop-cert <file>', 'a certificate of another CA with its intermediates, as PEM, instead of a token')
+    .option('--x509pop-key <file>', 'its private key, as PEM')
+    .option('--provider <name>', 'the source of that certificate, where the server knows several')
     .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
     .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
     .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
@@ -46,28 +52,58 @@ export function enrollmentOptions(command: Command): Command {
 /** Enrolls with what the options of `enrollmentOptions` name. @throws USAGE, and what `enroll` throws */
 export async function enrollFrom(context: Context, options: Options): Promise<Identity> {
   const server = text(options, 'server') ?? process.env['WRIT_SERVER']
-  const tokenFile = text(options, 'joinTokenFile')
-  if (server === undefined || !server.startsWith('https://') || tokenFile === undefined) {
-    throw cliError('USAGE', { details: { missing: '--server https://host:port and --join-token-file FILE' } })
+  if (server === undefined || !server.startsWith('https://')) {
+    throw cliError('USAGE', { details: { missing: '--server https://host:port' } })
   }
-  const token = new Secret(readText(tokenFile).trim())
   const agent = text(options, 'agent')
   return enroll({
     server: new URL(server).origin,
-    trust: trustFrom(options, token),
-    evidence: { attestor: 'join_token', token },
+    ...shownBy(options),
     ...(agent === undefined ? {} : { agent }),
     clock: context.clock,
   })
 }
 
-function trustFrom(options: Options, token: Secret<string>): ReturnType<typeof trustOfJoinToken> {
+/** What is shown to the server, and what it has to show before. */
+type Shown = Pick<EnrollOptions, 'trust' | 'evidence'>
+
+function shownBy(options: Options): Shown {
+  const certFile = text(options, 'x509popCert')
+  const tokenFile = text(options, 'joinTokenFile')
+  if (certFile !== undefined && tokenFile === undefined) return shownCertificate(options, certFile)
+  if (certFile !== undefined || tokenFile === undefined) {
+    throw cliError('USAGE', { details: { missing: 'either --join-token-file FILE or --x509pop-cert FILE' } })
+  }
+  const token = new Secret(readText(tokenFile).trim())
+  const trust = trustedBundle(options)?.trust ?? trustOfJoinToken(parseJoinToken(token.reveal()))
+  return { trust, evidence: { attestor: 'join_token', token } }
+}
+
+/** No pin comes with a certificate, so the bundle is needed. */
+function shownCertificate(options: Options, certFile: string): Shown {
+  const keyFile = text(options, 'x509popKey')
+  const bundle = trustedBundle(options)
+  if (keyFile === undefined || bundle === null) {
+    throw cliError('USAGE', { details: { missing: '--x509pop-key FILE, --trust-bundle FILE and --trust-domain NAME' } })
+  }
+  const provider = text(options, 'provider')
+  const evidence = {
+    attestor: 'x509pop' as const,
+    chainPem: readText(certFile),
+    signer: evidenceSigner(new Secret(readText(keyFile))),
+    trustDomain: bundle.trustDomain,
+    ...(provider === undefined ? {} : { provider }),
+  }
+  return { trust: bundle.trust, evidence }
+}
+
+function trustedBundle(options: Options): { readonly trust: ServerTrust; readonly trustDomain: string } | null {
   const bundle = text(options, 'trustBundle')
-  if (bundle === undefined) return trustOfJoinToken(parseJoinToken(token.reveal()))
+  if (bundle === undefined) return null
   const trustDomain = text(options, 'trustDomain')
   if (trustDomain === undefined)
     throw cliError('USAGE', { details: { missing: '--trust-domain, which --trust-bundle needs' } })
-  return trustOfBundle(trustDomain, readText(bundle))
+  return { trust: trustOfBundle(trustDomain, readText(bundle)), trustDomain }
 }
 
 /**

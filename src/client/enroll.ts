@@ -2,16 +2,17 @@ import type { Agent } from 'undici'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339 } from '#kernel/instant.ts'
-import type { JsonObject } from '#kernel/json.ts'
+import type { JsonValue } from '#kernel/json.ts'
 import type { Secret } from '#kernel/secret.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { parseAnswer, svidAnswer, type SvidAnswer } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
-import { callApi } from './api-call.ts'
+import { callApi, type ApiOrigin } from './api-call.ts'
 import { verifiedAgent } from './connect.ts'
 import { anchorsOf, leafOf, type Identity } from './identity.ts'
 import { generateKeyPem, signerFromPem } from './key.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
+import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
 
 export interface EnrollOptions {
   /** Origin of the server, `https://host:port`. */
@@ -26,7 +27,7 @@ export interface EnrollOptions {
   readonly clock: Clock
 }
 
-export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret<string> }
+export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret<string> } | X509popEvidence
 
 /**
  * First contact: makes a key, proves the server by pin or anchor, and only then sends evidence and CSR. The answer
@@ -39,22 +40,27 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
   const csr = await createCsr(signerFromPem(keyPem))
   const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
   return closing(agent, async () => {
-    const json = enrollBody(options, csr)
-    const answer = await callApi(
-      { dispatcher: agent, origin: options.server },
-      { method: 'POST', path: '/v1/enroll', json },
-    )
+    const origin = { dispatcher: agent, origin: options.server }
+    const asked = { csr, ...(options.agent === undefined ? {} : { agent: options.agent }) }
+    const answer = await askFor(origin, options.evidence, asked)
     return identityFrom(options.server, keyPem, parseAnswer(svidAnswer, answer))
   })
 }
 
-function enrollBody(options: EnrollOptions, csr: Bytes): JsonObject {
-  return {
-    attestor: options.evidence.attestor,
-    evidence: { token: options.evidence.token.reveal() },
-    csr: toPem('CERTIFICATE REQUEST', csr),
-    ...(options.agent === undefined ? {} : { agent: options.agent }),
-  }
+function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): Promise<JsonValue> {
+  const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...(agent === undefined ? {} : { agent }) }
+  if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
+  const { attestor, token } = evidence
+  return callApi(origin, {
+    method: 'POST',
+    path: '/v1/enroll',
+    json: { ...json, attestor, evidence: { token: token.reveal() } },
+  })
+}
+
+interface Asked {
+  readonly csr: Bytes
+  readonly agent?: string
 }
 
 async function closing<Value>(agent: Agent, use: () => Promise<Value>): Promise<Value> {

@@ -12,6 +12,7 @@ export const CLIENT_ERRORS = {
   IDENTITY_NOT_WRITTEN: 'The files of the identity could not be written. Check the folder and the free space.',
   IDENTITY_EXPIRED: 'The certificate has expired and could not be renewed. Enroll again.',
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
+  EVIDENCE_KEY_UNUSABLE: 'The key of the certificate is not a PEM private key without a passphrase.',
 } as const satisfies ErrorTable
 
 export const clientError = errorsOf(CLIENT_ERRORS)

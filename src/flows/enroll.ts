@@ -1,8 +1,9 @@
-import { attestationError, attestorNamed, type Attested, type Attestor } from '#attestation/index.ts'
+import { attestationError, attestorNamed, type Attested, type Attestor, type Challenge } from '#attestation/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { issuanceError } from '#issuance/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { newId } from '#kernel/ids.ts'
+import type { Instant } from '#kernel/instant.ts'
 import { canonicalize, type JsonObject, type JsonValue } from '#kernel/json.ts'
 import { permitIssuance } from '#policy/index.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type Registration,
 } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
+import { listCandidates } from './agent-candidates.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
@@ -28,6 +30,7 @@ export interface EnrollPorts extends IssuePorts {
 
 export interface EnrollRequest {
   readonly attestor: string
+  readonly provider?: string | undefined
   readonly evidence: JsonObject
   /** PEM, or base64 of the DER. */
   readonly csr: string
@@ -35,12 +38,18 @@ export interface EnrollRequest {
   readonly agent?: string | undefined
 }
 
-/** What the first two steps have established. */
-interface Shown {
+/** What is asked for, whoever vouches for it. */
+export interface Wanted {
   readonly caller: Caller
   readonly request: CertificateRequest
-  readonly attested: Attested
   readonly requested: string | null
+  /** Hash of the session that the commit ends; null where there was none. */
+  readonly session: string | null
+}
+
+/** What the first two steps have established. */
+interface Shown extends Wanted {
+  readonly attested: Attested
   readonly candidates: readonly AgentRecord[]
   readonly key: string
 }
@@ -51,11 +60,31 @@ interface Shown {
  * @throws CSR_…, KEY_…, ATTESTOR_UNKNOWN, what the attestor throws, AGENT_NOT_MATCHED, AGENT_AMBIGUOUS,
  * AGENT_SUSPENDED, KEY_CLASS_NOT_ALLOWED, POLICY_…, REQUEST_…, ISSUANCE_…
  */
-export async function enroll(ports: EnrollPorts, caller: Caller, asked: EnrollRequest): Promise<SvidAnswer> {
+export async function enroll<Other = never>(
+  ports: EnrollPorts,
+  caller: Caller,
+  asked: EnrollRequest,
+  challenged: (challenge: Challenge, request: CertificateRequest) => Promise<Other> = refuseChallenge,
+): Promise<SvidAnswer | Other> {
   // 1. The request shows that its sender holds the key.
   const request = parseRequestText(asked.csr)
-  // 2. Something that we trust vouches for the sender; whoever has come so far is refused on record.
-  const shown = await attest(ports, { caller, request, asked })
+  // 2. Something that we trust vouches for the sender, or wants to know more first.
+  const attestation = await attest(ports, { caller, request, asked })
+  if (attestation.kind === 'challenge') return challenged(attestation.challenge, request)
+  return enrollAttested(ports, { caller, request, requested: asked.agent ?? null, session: null }, attestation.attested)
+}
+
+function refuseChallenge(): Promise<never> {
+  return Promise.reject(attestationError('ATTESTOR_UNKNOWN'))
+}
+
+/** Whoever has come so far is refused on record. @throws as `enroll` */
+export async function enrollAttested(ports: EnrollPorts, wanted: Wanted, attested: Attested): Promise<SvidAnswer> {
+  const { requested, request } = wanted
+  const candidates = await findCandidates(ports.reader, attested, requested)
+  const evidence = attested.consumption?.joinToken ?? attested.evidenceDigest
+  const key = idempotencyKey('enroll', evidence, toHex(request.digest))
+  const shown: Shown = { ...wanted, attested, candidates, key }
   return recordingDenials(ports, attemptOf(shown), (watched) => enrollAs(watched, shown))
 }
 
@@ -73,24 +102,20 @@ async function enrollAs(ports: EnrollPorts, shown: Shown): Promise<SvidAnswer> {
   return issue(ports, shown, newInstance(ports, shown, registration))
 }
 
-async function attest(
+function attest(
   ports: EnrollPorts,
   sent: { readonly caller: Caller; readonly request: CertificateRequest; readonly asked: EnrollRequest },
-): Promise<Shown> {
+): ReturnType<Attestor['begin']> {
   const { caller, request, asked } = sent
-  const csrDigest = toHex(request.digest)
   const attestor = attestorNamed(ports.attestors, asked.attestor)
-  const context = { csrDigest, address: caller.address, now: ports.clock.now(), random: ports.random }
-  const attestation = await attestor.begin(asked.evidence, context)
-  if (attestation.kind === 'challenge') throw attestationError('ATTESTOR_UNKNOWN')
-  const { attested } = attestation
-  const requested = asked.agent ?? null
-  const candidates = await findCandidates(ports.reader, attested, requested)
-  const key = idempotencyKey('enroll', attested.consumption?.joinToken ?? attested.evidenceDigest, csrDigest)
-  return { caller, request, attested, requested, candidates, key }
+  return attestor.begin(asked.evidence, {
+    csrDigest: toHex(request.digest),
+    address: caller.address,
+    provider: asked.provider,
+    now: ports.clock.now(),
+    random: ports.random,
+  })
 }
-
-const PAGE = 1000
 
 async function findCandidates(
   reader: Reader,
@@ -100,13 +125,7 @@ async function findCandidates(
   const { namedAgent } = attested
   if (namedAgent !== null) return reader.list('Agent', { where: { id: namedAgent }, limit: 1 })
   if (requested !== null) return reader.list('Agent', { where: { name: requested }, limit: 1 })
-  const candidates: AgentRecord[] = []
-  for (let after = ''; ;) {
-    const page = await reader.list('Agent', { where: { state: { in: ['active', 'suspended'] } }, after, limit: PAGE })
-    candidates.push(...page)
-    after = page.at(-1)?.id ?? after
-    if (page.length < PAGE) return candidates
-  }
+  return listCandidates(reader)
 }
 
 /** Whoever is refused after an attestation is known by it; why no agent matched is written down, never answered. */
@@ -133,8 +152,9 @@ interface Issue {
   readonly changes: readonly Change[]
 }
 
-function newInstance(ports: EnrollPorts, { attested }: Shown, registration: Registration): Issue {
+function newInstance(ports: EnrollPorts, shown: Shown, registration: Registration): Issue {
   const now = ports.clock.now()
+  const { attested } = shown
   const { attestor, selectors, evidenceDigest, evidenceSalt, keyClass, keyClassSource, at } = attested
   const instance: InstanceRecord = {
     id: registration.instanceId,
@@ -158,7 +178,7 @@ function newInstance(ports: EnrollPorts, { attested }: Shown, registration: Regi
     row: instance,
     refuse: () => registryError('INSTANCE_NOT_ACTIVE'),
   }
-  return { registration, instance, changes: [insert, ...redemption(attested, instance)] }
+  return { registration, instance, changes: [insert, ...redemption(attested, instance), ...ending(shown, now)] }
 }
 
 /** Promise 3: of any number of redemptions at once, this update finds an unused token for one. */
@@ -172,6 +192,20 @@ function redemption(attested: Attested, instance: InstanceRecord): readonly Chan
       where: { id: consumption.joinToken, redeemedAt: null, deletedAt: null },
       set: { redeemedAt: at, redeemedCsr: consumption.csrDigest, instance: instance.id },
       refuse: () => attestationError('JOIN_TOKEN_USED'),
+    },
+  ]
+}
+
+/** Of any number of answers to one challenge, on any replica, this update finds a session for one. */
+function ending({ session }: Shown, now: Instant): readonly Change[] {
+  if (session === null) return []
+  return [
+    {
+      op: 'update',
+      table: 'EnrollSession',
+      where: { hash: session, state: 'challenged', expiresAt: { gt: now } },
+      set: { state: 'finished', context: {} },
+      refuse: () => attestationError('ENROLL_SESSION_USED'),
     },
   ]
 }

@@ -1,3 +1,4 @@
+import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { LeafDraft } from '#audit/index.ts'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -109,6 +110,14 @@ export interface Journal {
 /** Hands out numbers that nobody else gets: reserves `count` in a row and returns the first. Durable; gaps may occur. */
 export interface Counters {
   reserve(name: string, count: number): Promise<number>
+}
+
+/**
+ * Challenges that wait for their answer. Opening one decides nothing and anybody can ask for it, so it has no leaf;
+ * what ends one is a commit (decision 0006).
+ */
+export interface EnrollSessions {
+  openEnrollSession(session: EnrollSessionRecord): Promise<void>
 }
 
 /** One leader per duty. The fencing token rises with each change of holder. */

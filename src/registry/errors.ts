@@ -24,6 +24,7 @@ export const REGISTRY_ERRORS = {
   AGENT_AMBIGUOUS: 'Several agents are registered for what was attested. Name the agent in the request.',
   KEY_CLASS_NOT_ALLOWED: 'The registration of this agent does not allow keys of this class.',
   ATTESTATION_TOO_OLD: 'The attestation of this instance is older than its registration allows. Enroll again.',
+  INSTANCE_UNKNOWN: 'There is no instance of this id.',
   INSTANCE_NOT_ACTIVE: 'This instance has been revoked or replaced. Enroll again.',
   RESOURCE_AUDIENCE_INVALID: 'An audience is an absolute URI without fragment, in at most 255 characters.',
   RESOURCE_AUDIENCE_TAKEN: 'A resource with this audience exists.',

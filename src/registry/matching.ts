@@ -1,5 +1,5 @@
 import { registryError } from './errors.ts'
-import type { AgentRecord } from './records.ts'
+import type { AgentRecord, InstanceRecord } from './records.ts'
 
 /** What the matching rule looks at of an attestation, or of the instance that an earlier one made. */
 export interface MatchFacts {
@@ -64,4 +64,13 @@ function refuseSuspended(facts: MatchFacts, considered: readonly AgentRecord[]):
   const would = considered.filter((agent) => reasonsAgainst(facts, { ...agent, state: 'active' }).length === 0)
   const suspended = would.find((agent) => agent.state === 'suspended')
   if (suspended !== undefined) throw registryError('AGENT_SUSPENDED', { details: { agent: suspended.id } })
+}
+
+/**
+ * An instance without selectors was made by an evidence that named its agent, and still stands for that agent; were
+ * its agent given selectors since, it would match no more.
+ */
+export function factsOf(instance: InstanceRecord): MatchFacts {
+  const namedAgent = instance.selectors.length === 0 ? instance.agent : null
+  return { attestor: instance.attestor, selectors: instance.selectors, namedAgent }
 }

@@ -6,7 +6,7 @@ import type { Random } from '#kernel/random.ts'
 import { SpiffeId, type TrustDomain } from '#spiffe/index.ts'
 import { requireActive } from './agent.ts'
 import { registryError } from './errors.ts'
-import { matchAgent, reasonsAgainst } from './matching.ts'
+import { factsOf, matchAgent, reasonsAgainst } from './matching.ts'
 import type { AgentRecord, InstanceRecord } from './records.ts'
 
 /**
@@ -106,13 +106,4 @@ function nameOf(agent: AgentRecord, instanceId: string, trustDomain: TrustDomain
 
 function checkKeyClass(agent: AgentRecord, keyClass: KeyClass): void {
   if (!agent.keyClasses.includes(keyClass)) throw registryError('KEY_CLASS_NOT_ALLOWED', { details: { keyClass } })
-}
-
-/**
- * An instance without selectors was made by an evidence that named its agent, and still stands for that agent; were
- * its agent given selectors since, it would match no more.
- */
-function factsOf(instance: InstanceRecord): Parameters<typeof reasonsAgainst>[0] {
-  const namedAgent = instance.selectors.length === 0 ? instance.agent : null
-  return { attestor: instance.attestor, selectors: instance.selectors, namedAgent }
 }

@@ -24,3 +24,8 @@ export function parseSelectors(selectors: readonly string[]): readonly string[] 
   if (evidences.size > 1) throw registryError('AGENT_SELECTORS_MIXED')
   return [...selectors]
 }
+
+/** The attestor that facts are of; empty where there are none. */
+export function attestorOf(selectors: readonly string[]): string {
+  return (selectors[0] ?? '').split(':')[0] ?? ''
+}

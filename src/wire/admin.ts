@@ -4,6 +4,7 @@ import {
   agentName,
   dnsName,
   id,
+  instanceId,
   instantText,
   keyClass,
   listOf,
@@ -71,6 +72,23 @@ export const agentView = z.object({
   updated_at: instantText,
 })
 export type AgentView = z.output<typeof agentView>
+
+/** `POST /v1/agents/explain`: facts as an attestor would show them, or an enrolled instance. */
+export const explainAgentRequest = z.union([
+  z.strictObject({ selectors: z.array(selector).min(1).max(32) }),
+  z.strictObject({ instance: instanceId }),
+])
+export type ExplainAgentRequest = z.output<typeof explainAgentRequest>
+
+/** Who matches comes first, then whoever lacks least. */
+export const agentExplanation = z.object({
+  attestor: text(64),
+  selectors: z.array(text(512)),
+  agents: z.array(
+    z.object({ id: id('agent'), name: agentName, matches: z.boolean(), reasons: z.array(z.string().max(600)) }),
+  ),
+})
+export type AgentExplanationView = z.output<typeof agentExplanation>
 
 /** `POST /v1/resources`. */
 export const createResourceRequest = z.strictObject({

@@ -1,8 +1,17 @@
 import { z } from 'zod'
-import { agentName, csrText, instantText, serial, spiffeIdText, tokenText } from './values.ts'
+import {
+  agentName,
+  base64Text,
+  csrText,
+  instanceId,
+  instantText,
+  providerName,
+  serial,
+  sessionId,
+  spiffeIdText,
+  tokenText,
+} from './values.ts'
 import { trustBundle } from './federation.ts'
-
-const instance = z.string().regex(/^i-[0-9a-z]{16}$/)
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
@@ -12,8 +21,27 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     csr: csrText,
     agent: agentName.optional(),
   }),
+  z.strictObject({
+    attestor: z.literal('x509pop'),
+    /** Where the server has several. */
+    provider: providerName.optional(),
+    /** Certificates, base64 of the DER, the leaf first. */
+    evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
+    csr: csrText,
+    agent: agentName.optional(),
+  }),
 ])
 export type EnrollRequest = z.output<typeof enrollRequest>
+
+/** The answer with status 202: sign the nonce as the attestor says, and send it to `/v1/enroll/{session}`. */
+export const enrollChallenge = z.object({ session: sessionId, nonce: sessionId, expires_at: instantText })
+export type EnrollChallenge = z.output<typeof enrollChallenge>
+
+/** `POST /v1/enroll/{session}`. */
+export const enrollAnswerRequest = z.strictObject({
+  answer: z.strictObject({ signature: base64Text(1368) }),
+})
+export type EnrollAnswerRequest = z.output<typeof enrollAnswerRequest>
 
 /** `POST /v1/renew`, under the certificate that is to be renewed. */
 export const renewRequest = z.strictObject({ csr: csrText })
@@ -21,7 +49,7 @@ export type RenewRequest = z.output<typeof renewRequest>
 
 /** An X.509-SVID: `certificate` is the PEM leaf, `chain` the PEM intermediates, which may be empty. */
 export const svidAnswer = z.object({
-  instance,
+  instance: instanceId,
   spiffe_id: spiffeIdText,
   certificate: z.string().max(16_384),
   chain: z.string().max(65_536),
@@ -33,6 +61,10 @@ export const svidAnswer = z.object({
   lifetime_cut: z.boolean(),
 })
 export type SvidAnswer = z.output<typeof svidAnswer>
+
+/** What `POST /v1/enroll` answers: 201 with the SVID, or 202 with a challenge. */
+export const enrollOutcome = z.union([svidAnswer, enrollChallenge])
+export type EnrollOutcome = z.output<typeof enrollOutcome>
 
 /** `POST /v1/jwt-svid`. */
 export const jwtSvidRequest = z.strictObject({ audience: z.array(z.string().min(1).max(512)).min(1).max(8) })

@@ -75,6 +75,23 @@ export const csrText = z
   .max(16_384)
   .regex(/^[A-Za-z0-9+/=\r\n -]+$/)
 
+/** Base64 with padding. */
+export function base64Text(maximum: number): z.ZodString {
+  return z
+    .string()
+    .min(4)
+    .max(maximum)
+    .regex(/^[A-Za-z0-9+/]+={0,2}$/)
+}
+
+export const instanceId = z.string().regex(/^i-[0-9a-z]{16}$/)
+
+/** The name that an operator gives a source of evidence; the second part of its selectors. */
+export const providerName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
+
+/** 32 random bytes in base64url: an enroll session, or its nonce. */
+export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+
 export const serial = z.string().regex(/^[0-9a-f]{2,40}$/)
 
 /** A compact JWS, or a token that somebody takes for one. */

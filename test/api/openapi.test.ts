@@ -61,6 +61,7 @@ describe('the table of routes', () => {
       'accessTokenKeys',
       'authorizationServerMetadata',
       'enroll',
+      'finishEnrollment',
       'jwtSvidKeys',
       'openapi',
       'openidConfiguration',

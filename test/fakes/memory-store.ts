@@ -1,3 +1,4 @@
+import type { EnrollSessionRecord } from '#attestation/index.ts'
 import { leafMaker, type LeafDraft, type LogLeafRecord, type MakeLeaf, type OutboxRecord } from '#audit/index.ts'
 import type {
   Change,
@@ -156,6 +157,11 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
 
   async write(replica: string, mark: Instant): Promise<void> {
     this.#marks.set(replica, mark)
+    return Promise.resolve()
+  }
+
+  async openEnrollSession(session: EnrollSessionRecord): Promise<void> {
+    this.seed('EnrollSession', session)
     return Promise.resolve()
   }
 

@@ -1,8 +1,8 @@
-import type { ClockMarks, Counters, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
+import type { ClockMarks, Counters, EnrollSessions, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
-export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks {
+export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions {
   readonly kind: 'sqlite' | 'postgresql'
   /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
   purge(before: Instant): Promise<number>

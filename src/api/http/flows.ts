@@ -3,10 +3,12 @@ import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
+import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
+import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
@@ -40,7 +42,8 @@ export interface CallerFlows {
 }
 
 export interface EnrollmentFlows {
-  readonly enroll: Story<EnrollRequest, SvidAnswer>
+  readonly startEnrollment: Story<EnrollRequest, SvidAnswer | EnrollChallenge>
+  readonly finishEnrollment: Story<EnrollAnswer, SvidAnswer>
   readonly renew: Story<RenewRequest, SvidAnswer>
   readonly issueJwtSvid: Story<JwtSvidRequest, IssuedJwtSvid>
 }
@@ -66,6 +69,7 @@ export interface AdminFlows {
   readonly addAgent: Story<AgentRequest, AgentRecord>
   readonly listAgents: Story<PageRequest, Page<AgentRecord>>
   readonly showAgent: Story<string, AgentRecord>
+  readonly explainAgent: Story<ExplainRequest, AgentExplanation>
   readonly suspendAgent: Story<AgentStateRequest, AgentRecord>
   readonly resumeAgent: Story<AgentStateRequest, AgentRecord>
   readonly retireAgent: Story<AgentStateRequest, AgentRecord>

@@ -6,6 +6,9 @@ import type { Route } from './route.ts'
 /** The names under which schemas appear, in upper camel case as OpenAPI has it. */
 const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   EnrollRequest: wire.enrollRequest,
+  EnrollOutcome: wire.enrollOutcome,
+  EnrollChallenge: wire.enrollChallenge,
+  EnrollAnswerRequest: wire.enrollAnswerRequest,
   RenewRequest: wire.renewRequest,
   SvidAnswer: wire.svidAnswer,
   JwtSvidRequest: wire.jwtSvidRequest,
@@ -26,6 +29,8 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   TrustBundle: wire.trustBundle,
   CreateAgentRequest: wire.createAgentRequest,
   AgentStateRequest: wire.agentStateRequest,
+  ExplainAgentRequest: wire.explainAgentRequest,
+  AgentExplanation: wire.agentExplanation,
   Agent: wire.agentView,
   AgentList: wire.agentList,
   CreateResourceRequest: wire.createResourceRequest,

@@ -52,6 +52,7 @@ export function agentCommands(program: Command): void {
   const agent = program.command('agent').description('register agents, and decide what they may ever get')
   addAgent(agent)
   showAgents(agent)
+  explainAgent(agent)
   agentStates(agent)
 }
 
@@ -96,6 +97,28 @@ function showAgents(agent: Command): void {
   action(example(show, 'writ agent show invoice-bot'), async (context, _options, name = '') => {
     const facts = await context.withAdmin((admin) => admin.call({ method: 'GET', path: agentPath(name) }))
     report(context.terminal, { said: `agent ${name}:`, facts })
+  })
+}
+
+function explainAgent(agent: Command): void {
+  const explain = agent
+    .command('explain')
+    .description('say which agent evidence is for, or which selectors the nearest ones miss')
+    .option('--selector <type:value>', 'a fact that the evidence shows; repeatable', collect)
+    .option('--instance <id>', 'the facts that an enrolled instance has shown')
+  example(explain, 'writ agent explain --selector x509pop:devices:subject:cn:sensor-7')
+  action(explain, async (context, options) => {
+    const selectors = list(options, 'selector')
+    const instance = text(options, 'instance')
+    if ((selectors.length === 0) === (instance === undefined)) {
+      throw cliError('USAGE', { details: { missing: 'either --selector FACT or --instance i-…' } })
+    }
+    const json: JsonObject = instance === undefined ? { selectors } : { instance }
+    const call = { method: 'POST', path: '/v1/agents/explain', json } as const
+    const { agents = [] } = (await context.withAdmin((admin) => admin.call(call))) as JsonObject
+    const matching = (agents as readonly JsonObject[]).filter(({ matches }) => matches === true)
+    const said = matching.length === 0 ? 'no agent matches; the nearest ones:' : 'agents, the matching first:'
+    report(context.terminal, { said, facts: agents, columns: ['name', 'matches', 'reasons'] })
   })
 }
 

@@ -3,6 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
+import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
 import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join-tokens.ts'
@@ -11,7 +12,7 @@ import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { completeTask } from '#flows/complete-task.ts'
-import { enroll } from '#flows/enroll.ts'
+import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
@@ -39,11 +40,9 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     health,
     authenticate: (peer) => authenticate(ports, peer),
     authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
-    recordRefusal: async ({ caller, operation, error }) => {
-      if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
-      else await recordDenial(ports.journal, denialOf(caller, operation, error.code))
-    },
-    enroll: bind(enroll),
+    recordRefusal: (refusal) => recordRefusal(ports, denials, refusal),
+    startEnrollment: bind(startEnrollment),
+    finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
     issueJwtSvid: bind(issueJwtSvid),
     openTask: bind(openTask),
@@ -60,6 +59,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     addAgent: bind(addAgent),
     listAgents: bind(listAgents),
     showAgent: bind(showAgent),
+    explainAgent: bind(explainAgent),
     suspendAgent: bind(suspendAgent),
     resumeAgent: bind(resumeAgent),
     retireAgent: bind(retireAgent),
@@ -77,6 +77,15 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     listLeaves: bind(listLeaves),
     whoami,
   }
+}
+
+async function recordRefusal(
+  { journal }: ServerPorts,
+  denials: AnonymousDenials,
+  { caller, operation, error }: Parameters<Flows['recordRefusal']>[0],
+): Promise<void> {
+  if (caller === null || caller.identity.kind === 'anonymous') denials.count(error.code)
+  else await recordDenial(journal, denialOf(caller, operation, error.code))
 }
 
 function denialOf(caller: Caller, operation: string, code: string): Parameters<typeof recordDenial>[1] {

@@ -2,20 +2,20 @@ import { join } from 'node:path'
 import { SoftwareKeys } from '#adapters/keys/software/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
-import { joinTokenAttestor } from '#attestation/index.ts'
 import { leafMaker } from '#audit/index.ts'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
-import type { EnrollPorts } from '#flows/enroll.ts'
+import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
+import { attestorsOf, x509popProviders } from './attestors.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
-export interface ServerPorts extends AuthorityPorts, EnrollPorts {
+export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
   readonly store: Store
   readonly counters: Store
@@ -31,6 +31,9 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const clock = new SystemClock()
   const random = new SystemRandom()
   const { url, password_file: passwordFile } = config.database
+  const trustDomain = TrustDomain.parse(config.trust_domain)
+  // Before anything is opened: what is wrong with the configuration needs no store.
+  const x509pop = x509popProviders(config)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -39,7 +42,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     create: how === 'create',
     ...(passwordFile === undefined ? {} : { passwordFile }),
   })
-  const trustDomain = TrustDomain.parse(config.trust_domain)
+  const attestors = attestorsOf({ trustDomain, x509pop, reader: store })
   const replica = config.replica.name
   return {
     store,
@@ -52,7 +55,8 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     keys: new SoftwareKeys(join(config.data, 'keys')),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
-    attestors: [joinTokenAttestor({ findByHash: (hash) => store.find('JoinToken', { hash }) })],
+    attestors,
+    sessions: store,
     statusIndexes: new StatusIndexes(store),
     profile: issuanceProfile({
       trustDomain,

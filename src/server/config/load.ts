@@ -44,7 +44,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
 export function makeConfig(data: string, tree: unknown, sources: ConfigSources = {}): Config {
   const { flags = {}, environment = process.env } = sources
   const result = configSchema.safeParse(withOverrides(withOverrides(tree, overridesOf(environment)), flags))
-  if (!result.success) throw refusalOf(result.error.issues[0])
+  if (!result.success) throw refusalOf(worthTelling(result.error.issues))
   return deepFreeze({ ...absolute(data, result.data), data })
 }
 
@@ -54,6 +54,11 @@ function readConfig(path: string): string {
   } catch (cause) {
     throw serverError('CONFIG_NOT_FOUND', { message: `cannot read ${path}`, details: { path }, cause })
   }
+}
+
+/** A misspelled key also looks as if the right one were missing. */
+function worthTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
+  return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }
 
 function refusalOf(issue: z.core.$ZodIssue | undefined): Error {
@@ -74,7 +79,7 @@ function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Erro
 
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database } = values
+  const { tls, database, attestors } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
   const url = database.url.startsWith('file:') ? `file:${at(database.url.slice('file:'.length))}` : database.url
@@ -82,6 +87,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+    attestors: { x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })) },
   }
 }
 

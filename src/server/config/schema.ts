@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
+import { providerName } from '#wire/index.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -93,6 +94,17 @@ export const configSchema = z.strictObject({
       max_connections: z.int().min(1).max(1_000_000).default(10_000),
     })
     .prefault({}),
+  /** Sources of evidence besides join tokens; selectors carry the name. */
+  attestors: z
+    .strictObject({
+      /** Certificates of devices or of another CA, by the roots that they chain to. */
+      x509pop: z
+        .array(z.strictObject({ name: providerName, roots_file: file }))
+        .max(16)
+        .refine((providers) => new Set(providers.map(({ name }) => name)).size === providers.length, 'names differ')
+        .default([]),
+    })
+    .prefault({}),
   name_constraints: z.boolean().default(false),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
@@ -104,10 +116,11 @@ export type ConfigValues = z.output<typeof configSchema>
 /** What each group of keys may hold, for the nearest one to an unknown key. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] {
   let schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Node
-  for (const step of path) schema = schema.properties?.[String(step)] ?? {}
+  for (const step of path) schema = (typeof step === 'number' ? schema.items : schema.properties?.[String(step)]) ?? {}
   return Object.keys(schema.properties ?? {})
 }
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>
+  readonly items?: Node
 }

@@ -35,6 +35,15 @@ describe('the configuration', () => {
     expect(config.database.url).toBe(`file:${config.data}/writ.db`)
   })
 
+  it('reads sources of certificates, with files relative to the data folder and names that differ', () => {
+    const source = (name: string) => `{name: ${name}, roots_file: devices.pem}`
+    const config = load(`${GOOD}attestors: {x509pop: [${source('devices')}]}\n`)
+    expect(config.attestors.x509pop).toEqual([{ name: 'devices', roots_file: join(config.data, 'devices.pem') }])
+    for (const wrong of [`${source('a')}, ${source('a')}`, source('A'), source('"a:b"')]) {
+      expect(refusal(`${GOOD}attestors: {x509pop: [${wrong}]}\n`).code).toBe('CONFIG_VALUE_INVALID')
+    }
+  })
+
   it('is frozen through and through', () => {
     const config = load(GOOD)
     expect(Object.isFrozen(config) && Object.isFrozen(config.listen) && Object.isFrozen(config.tls.names)).toBe(true)
@@ -56,6 +65,8 @@ describe('the configuration', () => {
     [`${GOOD}publc_url: x\n`, 'publc_url', 'public_url'],
     [`${GOOD}tls: {name: []}\n`, 'tls.name', 'names'],
     [`${GOOD}listen: {htps: "a:1"}\n`, 'listen.htps', 'https'],
+    [`${GOOD}attestors: {x509pops: []}\n`, 'attestors.x509pops', 'x509pop'],
+    [`${GOOD}attestors: {x509pop: [{name: a, root_file: r}]}\n`, 'attestors.x509pop.0.root_file', 'roots_file'],
   ])('refuses an unknown key and names the nearest: %j', (yaml, key, near) => {
     const error = refusal(yaml)
     expect(error.code).toBe('CONFIG_KEY_UNKNOWN')

@@ -24,6 +24,9 @@ export const WRITE_MARK = `INSERT INTO "ClockMark" ("replica", "mark") VALUES ($
 
 export const DATABASE_NOW = `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`
 
+export const OPEN_ENROLL_SESSION = `INSERT INTO "EnrollSession" ("hash", "attestor", "state", "context", "expiresAt")
+  VALUES ($1, $2, $3, $4, $5)`
+
 /** A bounded number of rows at a time, so that nobody waits for long. */
 export const PURGE = {
   Replay: purgeSql('Replay', 'key'),

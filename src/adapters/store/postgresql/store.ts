@@ -1,4 +1,5 @@
 import pg from 'pg'
+import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
@@ -19,7 +20,16 @@ import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
-import { ACQUIRE, ADD_TO_COUNTER, DATABASE_NOW, PURGE, READ_MARK, RELEASE, WRITE_MARK } from './fixed.ts'
+import {
+  ACQUIRE,
+  ADD_TO_COUNTER,
+  DATABASE_NOW,
+  OPEN_ENROLL_SESSION,
+  PURGE,
+  READ_MARK,
+  RELEASE,
+  WRITE_MARK,
+} from './fixed.ts'
 import { PostgresqlJournal } from './journal.ts'
 import { migrate } from './migrate.ts'
 import { openSession, Sessions } from './session.ts'
@@ -96,6 +106,10 @@ export class PostgresqlStore implements Store {
 
   async write(replica: string, mark: Instant): Promise<void> {
     await this.#query(WRITE_MARK, [replica, mark])
+  }
+
+  async openEnrollSession({ hash, attestor, state, context, expiresAt }: EnrollSessionRecord): Promise<void> {
+    await this.#query(OPEN_ENROLL_SESSION, [hash, attestor, state, JSON.stringify(context), expiresAt])
   }
 
   async databaseNow(): Promise<Instant | null> {

@@ -24,6 +24,9 @@ export const READ_MARK = 'SELECT "mark" FROM "ClockMark" WHERE "replica" = ?'
 export const WRITE_MARK = `INSERT INTO "ClockMark" ("replica", "mark") VALUES (?, ?)
   ON CONFLICT ("replica") DO UPDATE SET "mark" = excluded."mark"`
 
+export const OPEN_ENROLL_SESSION = `INSERT INTO "EnrollSession" ("hash", "attestor", "state", "context", "expiresAt")
+  VALUES (?, ?, ?, ?, ?)`
+
 /** A bounded number of rows at a time, so that nobody waits for long. */
 export const PURGE = {
   Replay: purgeSql('Replay', 'key'),

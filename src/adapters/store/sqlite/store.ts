@@ -1,3 +1,4 @@
+import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -18,7 +19,16 @@ import { asStoreError, connect, holdReplica, type Connection } from './connectio
 import { SqliteJournal } from './journal.ts'
 import { migrate } from './migrate.ts'
 import { bind, Statements } from './statements.ts'
-import { ACQUIRE, ADD_TO_COUNTER, LAST_SEQUENCE, PURGE, READ_MARK, RELEASE, WRITE_MARK } from './fixed.ts'
+import {
+  ACQUIRE,
+  ADD_TO_COUNTER,
+  LAST_SEQUENCE,
+  OPEN_ENROLL_SESSION,
+  PURGE,
+  READ_MARK,
+  RELEASE,
+  WRITE_MARK,
+} from './fixed.ts'
 
 /** The embedded store: one file, one connection, everything synchronous inside. */
 export class SqliteStore implements Store {
@@ -97,6 +107,11 @@ export class SqliteStore implements Store {
 
   async write(replica: string, mark: Instant): Promise<void> {
     this.#run(WRITE_MARK, replica, mark)
+    return Promise.resolve()
+  }
+
+  async openEnrollSession({ hash, attestor, state, context, expiresAt }: EnrollSessionRecord): Promise<void> {
+    this.#run(OPEN_ENROLL_SESSION, hash, attestor, state, JSON.stringify(context), expiresAt)
     return Promise.resolve()
   }
 

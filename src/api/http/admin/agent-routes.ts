@@ -1,11 +1,13 @@
 import type { AgentRequest } from '#registry/index.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 import {
+  agentExplanation,
   agentList,
   agentStateRequest,
   agentView as agentSchema,
   createAgentRequest,
   createResourceRequest,
+  explainAgentRequest,
   listQuery,
   noBody,
   noQuery,
@@ -16,7 +18,7 @@ import {
 import { route } from '../build-route.ts'
 import type { Route } from '../route.ts'
 import { OPERATORS, READERS, reading, writing } from './access.ts'
-import { agentView, bodyOf, pageOf, resourceView } from './views.ts'
+import { agentView, bodyOf, explanationView, pageOf, resourceView } from './views.ts'
 
 function lengthOf(seconds: number | undefined): Milliseconds | undefined {
   return seconds === undefined ? undefined : seconds * SECOND
@@ -87,6 +89,17 @@ export const AGENT_ROUTES: readonly Route[] = [
     schema: { body: noBody, query: noQuery, answer: agentSchema },
     flow: (flows, { caller, path }) => flows.showAgent(caller, path['name'] ?? ''),
     render: bodyOf(agentView),
+  }),
+  route({
+    ...writing,
+    id: 'explainAgent',
+    summary: 'Say which agent evidence is for, or what the nearest ones miss',
+    path: '/v1/agents/explain',
+    callers: READERS,
+    status: 200,
+    schema: { body: explainAgentRequest, query: noQuery, answer: agentExplanation },
+    flow: (flows, { caller, body }) => flows.explainAgent(caller, body),
+    render: bodyOf(explanationView),
   }),
   step('suspend', 'suspendAgent', 'Stop an agent; its tokens die for good'),
   step('resume', 'resumeAgent', 'Let a suspended agent go on'),

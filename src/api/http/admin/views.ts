@@ -2,6 +2,7 @@ import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { PrincipalRecord } from '#authentication/index.ts'
 import type { AuthorityRecord } from '#authority/index.ts'
+import type { AgentExplanation } from '#flows/admin/explain-agent.ts'
 import type { NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { Page } from '#flows/pages.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
@@ -10,6 +11,7 @@ import { SECOND, toRfc3339, type Instant } from '#kernel/instant.ts'
 import type { AgentRecord, InstanceRecord, ResourceRecord } from '#registry/index.ts'
 import { toPem } from '#x509/index.ts'
 import type {
+  AgentExplanationView,
   AgentView,
   AuthorityView,
   CertificateView,
@@ -146,4 +148,12 @@ export function authorityView(authority: AuthorityRecord): AuthorityView {
 export function leafView(leaf: LogLeafRecord): LeafView {
   const { hash, replica, seq, type, actor, object, position } = leaf
   return { hash, replica, seq, at: toRfc3339(leaf.at), type, actor, object, position, leaf: toBase64(leaf.bytes) }
+}
+
+export function explanationView({ attestor, selectors, agents }: AgentExplanation): AgentExplanationView {
+  return {
+    attestor,
+    selectors: [...selectors],
+    agents: agents.map(({ agent, name, matches, reasons }) => ({ id: agent, name, matches, reasons: [...reasons] })),
+  }
 }

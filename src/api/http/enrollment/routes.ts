@@ -1,15 +1,19 @@
 import { encodeBundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
+import type { EnrollChallenge } from '#flows/enroll-session.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import { parseJson } from '#kernel/json.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
 import {
+  enrollAnswerRequest,
+  enrollOutcome,
   enrollRequest,
   jwtSvidAnswer,
   jwtSvidRequest,
   noQuery,
   renewRequest,
   svidAnswer,
+  type EnrollChallenge as ChallengeBody,
   type JwtSvidAnswer,
   type SvidAnswer as SvidBody,
   type TrustBundleDocument,
@@ -56,16 +60,37 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
   }
 }
 
+function renderChallenge({ session, challenge, expiresAt }: EnrollChallenge): { status: 202; body: ChallengeBody } {
+  const body = { session, nonce: challenge['nonce'] ?? '', expires_at: toRfc3339(expiresAt) }
+  return { status: 202, body }
+}
+
 export const ENROLLMENT_ROUTES: readonly Route[] = [
   route({
     ...base,
     id: 'enroll',
-    summary: 'Exchange evidence for the first X.509-SVID of a new instance',
+    summary: 'Exchange evidence for the first X.509-SVID of a new instance, or for a challenge (202)',
     path: '/v1/enroll',
     callers: ['anyone'],
-    schema: { body: enrollRequest, query: noQuery, answer: svidAnswer },
+    schema: { body: enrollRequest, query: noQuery, answer: enrollOutcome },
     status: 201,
-    flow: async (flows, { caller, body }) => deliver(flows, await flows.enroll(caller, body)),
+    flow: async (flows, { caller, body }) => {
+      const outcome = await flows.startEnrollment(caller, body)
+      return 'session' in outcome ? outcome : deliver(flows, outcome)
+    },
+    render: (outcome) => ('session' in outcome ? renderChallenge(outcome) : renderSvid(outcome)),
+  }),
+  route({
+    ...base,
+    id: 'finishEnrollment',
+    summary: 'Answer the challenge of an enrollment',
+    path: '/v1/enroll/{session}',
+    callers: ['anyone'],
+    schema: { body: enrollAnswerRequest, query: noQuery, answer: svidAnswer },
+    status: 201,
+    hot: false,
+    flow: async (flows, { caller, path, body }) =>
+      deliver(flows, await flows.finishEnrollment(caller, { session: path['session'] ?? '', answer: body.answer })),
     render: renderSvid,
   }),
   route({

@@ -1,0 +1,93 @@
+import {
+  attestationError,
+  attestorNamed,
+  newEnrollSession,
+  usableSession,
+  type Challenge,
+  type EnrollSessionRecord,
+} from '#attestation/index.ts'
+import type { Caller } from '#authentication/index.ts'
+import { toBase64, toHex } from '#kernel/bytes.ts'
+import type { Instant } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import type { CertificateRequest } from '#x509/index.ts'
+import { parseRequestText } from './certificate-request.ts'
+import { enroll, enrollAttested, type EnrollPorts, type EnrollRequest } from './enroll.ts'
+import type { EnrollSessions } from './ports.ts'
+import type { SvidAnswer } from './svid-answer.ts'
+
+export interface EnrollSessionPorts extends EnrollPorts {
+  readonly sessions: EnrollSessions
+}
+
+/** What the caller has to answer, and where. */
+export interface EnrollChallenge {
+  readonly session: string
+  readonly challenge: Readonly<Record<string, string>>
+  readonly expiresAt: Instant
+}
+
+export interface EnrollAnswer {
+  readonly session: string
+  readonly answer: JsonObject
+}
+
+/**
+ * The first SVID where the evidence says all, else a challenge and a session in which any replica takes the answer.
+ * @throws as `enroll`
+ */
+export function startEnrollment(
+  ports: EnrollSessionPorts,
+  caller: Caller,
+  asked: EnrollRequest,
+): Promise<SvidAnswer | EnrollChallenge> {
+  return enroll(ports, caller, asked, (challenge, request) => openSession(ports, asked, { challenge, request }))
+}
+
+async function openSession(
+  { sessions, clock, random }: EnrollSessionPorts,
+  asked: EnrollRequest,
+  { challenge, request }: { readonly challenge: Challenge; readonly request: CertificateRequest },
+): Promise<EnrollChallenge> {
+  const context = {
+    ...challenge.context,
+    csr: toBase64(request.der),
+    ...(asked.agent === undefined ? {} : { agent: asked.agent }),
+  }
+  const { id, record } = newEnrollSession({ attestor: asked.attestor, context }, clock.now(), random)
+  await sessions.openEnrollSession(record)
+  return { session: id, challenge: challenge.challenge, expiresAt: record.expiresAt }
+}
+
+/**
+ * The answer to a challenge: an instance and its first SVID. The commit that records the intent also ends the
+ * session, so of any number of answers one is enrolled.
+ * @throws ENROLL_SESSION_UNKNOWN, ENROLL_SESSION_EXPIRED, ENROLL_SESSION_USED, and as `enroll`
+ */
+export async function finishEnrollment(
+  ports: EnrollSessionPorts,
+  caller: Caller,
+  { session: id, answer }: EnrollAnswer,
+): Promise<SvidAnswer> {
+  // 1. The session is there and waits for an answer.
+  const find = (hash: string) => ports.reader.find('EnrollSession', { hash })
+  const session = await usableSession(id, find, ports.clock.now())
+  // 2. The answer is the one to its challenge, for the request that began it.
+  const { csr = '', agent } = session.context
+  const request = parseRequestText(csr)
+  const attested = await answered(ports, { id, session, answer }, { caller, csrDigest: toHex(request.digest) })
+  // 3. As any enrollment.
+  return enrollAttested(ports, { caller, request, requested: agent ?? null, session: session.hash }, attested)
+}
+
+async function answered(
+  ports: EnrollSessionPorts,
+  { id, session, answer }: { readonly id: string; readonly session: EnrollSessionRecord; readonly answer: JsonObject },
+  { caller, csrDigest }: { readonly caller: Caller; readonly csrDigest: string },
+): ReturnType<NonNullable<EnrollPorts['attestors'][number]['finish']>> {
+  const attestor = attestorNamed(ports.attestors, session.attestor)
+  if (attestor.finish === undefined) throw attestationError('ATTESTOR_UNKNOWN')
+  const { clock, random } = ports
+  const context = { session: id, csrDigest, address: caller.address, now: clock.now(), random }
+  return attestor.finish(answer, session.context, context)
+}
