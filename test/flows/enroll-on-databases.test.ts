@@ -7,10 +7,14 @@ import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import { enroll, type EnrollPorts } from '#flows/enroll.ts'
+import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { renew } from '#flows/renew.ts'
 import { issuanceProfile } from '#issuance/index.ts'
+import { toBase64 } from '#kernel/bytes.ts'
 import { after, SECOND, type Instant } from '#kernel/instant.ts'
+import type { EnrollSessions } from '#flows/ports.ts'
+import { createCsr } from '#x509/index.ts'
 import { dropIdle, KINDS, type Database } from '../contract/store/subjects.ts'
 import { MemoryKeys } from '../fakes/keys.ts'
 import { FakeRandom } from '../fakes/random.ts'
@@ -18,6 +22,7 @@ import { codeOfAsync } from '../support/code-of.ts'
 import { csrOf, joinWith, peerWith } from '../support/enrollment.ts'
 import { TRUST_DOMAIN } from '../support/trust-domain.ts'
 import { newKeyPair } from '../support/x509.ts'
+import { chainOf, deviceAuthority, deviceLeaf, signedAnswer, withDevices } from '../support/x509pop.ts'
 
 const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org', serverNames: ['id.example.org'] }
 const ADMIN = { kind: 'unix', uid: 1000 } as const
@@ -95,6 +100,31 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
     expect(results.filter((code) => code === 'JOIN_TOKEN_USED')).toHaveLength(99)
     expect(await replicas[1].reader.list('Instance', { limit: 1000 })).toHaveLength(1)
     expect(await replicas[1].reader.list('Certificate', { where: { kind: 'svid' }, limit: 1000 })).toHaveLength(1)
+  })
+
+  it('of 40 answers to one challenge at once exactly one is enrolled, wherever it was asked for', async () => {
+    const authority = deviceAuthority(database.clock.now())
+    const selectors = ['x509pop:devices:subject:cn:sensor%207']
+    await addAgent(replicas[0], await authenticate(replicas[0], ADMIN), { name: 'sensor', owner: 'plant', selectors })
+    const [one, two] = replicas.map((ports) => withDevices(ports, ports.reader as unknown as EnrollSessions, authority))
+    const csr = await createCsr(newKeyPair().signer)
+    const asked = {
+      attestor: 'x509pop',
+      evidence: chainOf(deviceLeaf(authority, database.clock.now())),
+      csr: toBase64(csr),
+    }
+    if (one === undefined || two === undefined) throw new TypeError('expected two replicas')
+    const step = await startEnrollment(one, await authenticate(one, ANYONE), asked)
+    if ('svid' in step) throw new TypeError('expected a challenge')
+    const { session, challenge } = step
+    const answer = signedAnswer({ session, nonce: challenge['nonce'] ?? '', csr })
+    const results = await atOnce(40, async (ports) => {
+      const replica = ports === replicas[0] ? one : two
+      return finishEnrollment(replica, await authenticate(replica, ANYONE), { session, answer })
+    })
+    expect(results.filter((code) => code === 'ACCEPTED')).toHaveLength(1)
+    expect(results.filter((code) => code === 'ENROLL_SESSION_USED')).toHaveLength(39)
+    expect(await replicas[1].reader.list('Instance', { limit: 1000 })).toHaveLength(1)
   })
 
   it('promise 14: of 40 renewals of one expired certificate at once one is made', async () => {

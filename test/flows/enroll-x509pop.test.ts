@@ -25,7 +25,7 @@ let csr: Bytes
 beforeEach(async () => {
   world = await newWorld()
   authority = deviceAuthority(world.clock.now())
-  ports = withDevices(world, authority)
+  ports = withDevices(world.enrolling, world.store, authority)
   leaf = deviceLeaf(authority, world.clock.now())
   csr = await createCsr(newKeyPair().signer)
   await newAgent(world, { name: 'sensor', selectors: [SELECTOR] })
@@ -85,7 +85,7 @@ describe('enrolling with a certificate and its key', () => {
     const asked = { attestor: 'x509pop', evidence: chainOf(leaf), csr: toBase64(csr) }
     const step = await startEnrollment(ports, world.anonymous, { ...asked, provider: 'devices', agent: 'twin' })
     if ('svid' in step) throw new TypeError('expected a challenge')
-    const replica = withDevices(world, authority)
+    const replica = withDevices(world.enrolling, world.store, authority)
     const answer = await finishEnrollment(replica, world.anonymous, { session: step.session, answer: answerTo(step) })
     expect(answer.svid.spiffeId).toContain('/agent/twin/')
   })

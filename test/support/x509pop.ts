@@ -1,11 +1,12 @@
 import { x509popAttestor } from '#attestation/index.ts'
+import type { EnrollPorts } from '#flows/enroll.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
+import type { EnrollSessions } from '#flows/ports.ts'
 import { toBase64, toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { after, DAY, instant, type Instant } from '#kernel/instant.ts'
 import { encodeX509popStatement } from '#wire/index.ts'
 import { encodeName } from '#x509/index.ts'
-import type { World } from './enrollment.ts'
 import { TRUST_DOMAIN } from './trust-domain.ts'
 import { altName, dns, newKeyPair, signWith, TestAuthority, uri, type Changes, type KeyPair } from './x509.ts'
 
@@ -38,11 +39,15 @@ export function deviceLeaf(
 
 export const chainOf = (...ders: readonly Bytes[]) => ({ chain: ders.map(toBase64) })
 
-/** A world in which the devices of one maker may enroll. */
-export function withDevices(world: World, authority: TestAuthority): EnrollSessionPorts {
+/** The same ports, where the devices of one maker may enroll. */
+export function withDevices(
+  ports: EnrollPorts,
+  sessions: EnrollSessions,
+  authority: TestAuthority,
+): EnrollSessionPorts {
   const providers = [{ name: 'devices', roots: [authority.certificate] }]
-  const attestors = [...world.enrolling.attestors, x509popAttestor({ trustDomain: TRUST_DOMAIN, providers })]
-  return { ...world.enrolling, attestors, sessions: world.store }
+  const attestors = [...ports.attestors, x509popAttestor({ trustDomain: TRUST_DOMAIN, providers })]
+  return { ...ports, attestors, sessions }
 }
 
 export interface ToSign {

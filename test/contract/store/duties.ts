@@ -4,7 +4,7 @@ import { codeOfAsync } from '../../support/code-of.ts'
 import { commitOf, T0 } from './samples.ts'
 import type { Database, Kind, Subject } from './subjects.ts'
 
-/** Counters, leases, clock marks. */
+/** Counters, leases, clock marks, enroll sessions. */
 export function duties(kind: Kind): void {
   let database: Database
   let store: Subject
@@ -35,6 +35,23 @@ export function duties(kind: Kind): void {
 
   it('a counter refuses to hand out nothing', async () => {
     expect(await codeOfAsync(() => store.reserve('a', 0))).toBe('STORE_QUERY_INVALID')
+  })
+
+  it('an enroll session is there for every replica, leaves no leaf, and is purged once it has expired', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const context = { nonce: 'n', chain: 'a b' }
+    const session = {
+      hash: 'ab',
+      attestor: 'x509pop',
+      state: 'challenged',
+      context,
+      expiresAt: after(T0, SECOND),
+    } as const
+    await store.openEnrollSession(session)
+    expect(await second.find('EnrollSession', { hash: 'ab' })).toEqual(session)
+    expect(await store.list('LogLeaf', { limit: 1 })).toEqual([])
+    expect(await store.purge(after(T0, 2 * SECOND))).toBe(1)
+    expect(await second.find('EnrollSession', { hash: 'ab' })).toBeNull()
   })
 
   it('a lease has one holder until it runs out, and its fencing token rises with each change', async () => {
