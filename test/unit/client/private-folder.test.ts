@@ -56,16 +56,28 @@ describe('the private folder of a program', () => {
     folder.remove()
     expect(existsSync(folder.path)).toBe(false)
     symlinkSync(elsewhere.path, folder.path)
-    expect(codeOf(() => { folder.write(untouchable); })).toBe('IDENTITY_FOLDER_INVALID')
+    expect(
+      codeOf(() => {
+        folder.write(untouchable)
+      }),
+    ).toBe('IDENTITY_FOLDER_INVALID')
     rmSync(folder.path)
     mkdirSync(folder.path)
     chmodSync(folder.path, 0o755)
-    expect(codeOf(() => { folder.write(untouchable); })).toBe('IDENTITY_FOLDER_INVALID')
+    expect(
+      codeOf(() => {
+        folder.write(untouchable)
+      }),
+    ).toBe('IDENTITY_FOLDER_INVALID')
   })
 
   it.runIf(process.getuid?.() === 0)('is not written when another user has taken its place', () => {
     const folder = newFolder()
     chownSync(folder.path, 65534, 65534)
-    expect(codeOf(() => { folder.write(untouchable); })).toBe('IDENTITY_FOLDER_INVALID')
+    expect(
+      codeOf(() => {
+        folder.write(untouchable)
+      }),
+    ).toBe('IDENTITY_FOLDER_INVALID')
   })
 })
