@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { certificatesOf, readIdentity, trustOfBundle } from '#client/index.ts'
-import { decodeBundle, SpiffeId, type TrustDomain } from '#spiffe/index.ts'
+import { SpiffeId, type TrustDomain } from '#spiffe/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
@@ -52,7 +52,6 @@ function anchorsFor(trustDomain: TrustDomain, options: Options): ReturnType<type
   const file = text(options, 'trustBundle')
   const document =
     file === undefined ? readIdentity(text(options, 'identity') ?? 'identity').bundleJson : readText(file)
-  decodeBundle(trustDomain, document)
   const trust = trustOfBundle(trustDomain.name, document)
   return trust.kind === 'anchors' ? trust.anchors : []
 }

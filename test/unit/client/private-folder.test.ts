@@ -71,6 +71,7 @@ describe('the private folder of a program', () => {
     ).toBe('IDENTITY_FOLDER_INVALID')
   })
 
+  // Only root can give a folder to somebody else.
   it.runIf(process.getuid?.() === 0)('is not written when another user has taken its place', () => {
     const folder = newFolder()
     chownSync(folder.path, 65534, 65534)
