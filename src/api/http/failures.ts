@@ -13,6 +13,8 @@ export type OauthCode =
   | 'invalid_target'
   | 'invalid_authorization_details'
   | 'access_denied'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'temporarily_unavailable'
   | 'server_error'
 
@@ -80,6 +82,50 @@ const CALLERS = {
   ...each({ status: 400 }, ['PRINCIPAL_SUBJECT_INVALID', 'PRINCIPAL_NAME_REQUIRED', 'PRINCIPAL_ROLES_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
   ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
+}
+
+/** RFC 9449 sections 5 and 8; WIMSE answers 400 where an identity or its proof is not good (WI-4). */
+const PROOFS = {
+  ...each({ status: 400, oauth: 'invalid_dpop_proof' }, [
+    'DPOP_PROOF_MULTIPLE',
+    'DPOP_PROOF_MALFORMED',
+    'DPOP_CLAIM_INVALID',
+    'DPOP_TYPE_WRONG',
+    'DPOP_ALGORITHM_NOT_ALLOWED',
+    'DPOP_KEY_INVALID',
+    'DPOP_KEY_PRIVATE',
+    'DPOP_SIGNATURE_INVALID',
+    'DPOP_METHOD_WRONG',
+    'DPOP_URI_WRONG',
+    'DPOP_PROOF_STALE',
+    'DPOP_TOKEN_HASH_WRONG',
+    'DPOP_KEY_MISMATCH',
+    'DPOP_PROOF_REPLAYED',
+  ]),
+  ...each({ status: 400, oauth: 'use_dpop_nonce' }, ['DPOP_NONCE_REQUIRED', 'DPOP_NONCE_INVALID']),
+  ...each({ status: 400, oauth: 'invalid_client' }, [
+    'WIT_MALFORMED',
+    'WIT_TYPE_WRONG',
+    'WIT_CLAIM_INVALID',
+    'WIT_TRUST_DOMAIN_WRONG',
+    'WIT_KEY_UNKNOWN',
+    'WIT_SIGNATURE_INVALID',
+    'WIT_EXPIRED',
+    'WIT_NOT_YET_VALID',
+    'WPT_MALFORMED',
+    'WPT_TYPE_WRONG',
+    'WPT_ALGORITHM_WRONG',
+    'WPT_SIGNATURE_INVALID',
+    'WPT_CLAIM_INVALID',
+    'WPT_AUDIENCE_WRONG',
+    'WPT_EXPIRED',
+    'WPT_LIFETIME_TOO_LONG',
+    'WPT_IDENTITY_HASH_WRONG',
+    'WPT_ACCESS_TOKEN_HASH_WRONG',
+    'WPT_TRANSACTION_TOKEN_HASH_WRONG',
+    'WPT_OTHER_TOKEN_UNKNOWN',
+    'WPT_REPLAYED',
+  ]),
 }
 
 const ENROLLMENT = {
@@ -249,6 +295,7 @@ export const FAILURES = {
   ...everyCodec({ status: 400 }),
   ...TRANSPORT,
   ...CALLERS,
+  ...PROOFS,
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,
