@@ -1,6 +1,7 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
 export type OauthCode =
@@ -87,46 +88,9 @@ const CALLERS = {
 
 /** RFC 9449 sections 5 and 8; WIMSE answers 400 where an identity or its proof is not good (WI-4). */
 const PROOFS = {
-  ...each({ status: 400, oauth: 'invalid_dpop_proof' }, [
-    'DPOP_PROOF_MULTIPLE',
-    'DPOP_PROOF_MALFORMED',
-    'DPOP_CLAIM_INVALID',
-    'DPOP_TYPE_WRONG',
-    'DPOP_ALGORITHM_NOT_ALLOWED',
-    'DPOP_KEY_INVALID',
-    'DPOP_KEY_PRIVATE',
-    'DPOP_SIGNATURE_INVALID',
-    'DPOP_METHOD_WRONG',
-    'DPOP_URI_WRONG',
-    'DPOP_PROOF_STALE',
-    'DPOP_TOKEN_HASH_WRONG',
-    'DPOP_KEY_MISMATCH',
-    'DPOP_PROOF_REPLAYED',
-  ]),
+  ...each({ status: 400, oauth: 'invalid_dpop_proof' }, DPOP_CODES),
   ...each({ status: 400, oauth: 'use_dpop_nonce' }, ['DPOP_NONCE_REQUIRED', 'DPOP_NONCE_INVALID']),
-  ...each({ status: 400, oauth: 'invalid_client' }, [
-    'WIT_MALFORMED',
-    'WIT_TYPE_WRONG',
-    'WIT_CLAIM_INVALID',
-    'WIT_TRUST_DOMAIN_WRONG',
-    'WIT_KEY_UNKNOWN',
-    'WIT_SIGNATURE_INVALID',
-    'WIT_EXPIRED',
-    'WIT_NOT_YET_VALID',
-    'WPT_MALFORMED',
-    'WPT_TYPE_WRONG',
-    'WPT_ALGORITHM_WRONG',
-    'WPT_SIGNATURE_INVALID',
-    'WPT_CLAIM_INVALID',
-    'WPT_AUDIENCE_WRONG',
-    'WPT_EXPIRED',
-    'WPT_LIFETIME_TOO_LONG',
-    'WPT_IDENTITY_HASH_WRONG',
-    'WPT_ACCESS_TOKEN_HASH_WRONG',
-    'WPT_TRANSACTION_TOKEN_HASH_WRONG',
-    'WPT_OTHER_TOKEN_UNKNOWN',
-    'WPT_REPLAYED',
-  ]),
+  ...each({ status: 400, oauth: 'invalid_client' }, WORKLOAD_CODES),
 }
 
 const ENROLLMENT = {
