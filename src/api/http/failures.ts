@@ -28,7 +28,10 @@ export interface Failure {
 /** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
 type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
 
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode
+/** The failure of the home of keys that a caller may hear of. */
+type KeysCode = 'KEY_UNAVAILABLE'
+
+type PublicCode = ErrorCode | HttpErrorCode | StoreCode | KeysCode
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -162,6 +165,8 @@ const AUTHORITIES = {
 }
 
 const ISSUANCE = {
+  // A token that was pulled out and put back is in use again within 5 seconds.
+  ...each({ status: 503, retryAfter: 5, oauth: 'temporarily_unavailable' }, ['KEY_UNAVAILABLE']),
   ...each({ status: 400 }, ['REQUEST_ID_DIFFERS', 'REQUEST_KEY_FORBIDDEN']),
   ...each(DENIED, ['ISSUANCE_CUT_OFF', 'ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
   ...each({ status: 409 }, ['ISSUANCE_REPEATED', 'ISSUANCE_INTERRUPTED', 'CERTIFICATE_STATE_CHANGED']),
