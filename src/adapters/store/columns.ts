@@ -106,7 +106,17 @@ const TABLES = {
   Principal: {
     primaryKey: ['id'],
     unique: [['subject']],
-    columns: { id: 'text', subject: 'text', name: 'text', roles: 'json', state: 'text', createdAt: 'integer' },
+    columns: {
+      id: 'text',
+      subject: 'text',
+      name: 'text',
+      roles: 'json',
+      subjects: 'json',
+      agents: 'json',
+      state: 'text',
+      version: 'integer',
+      createdAt: 'integer',
+    },
   },
   EnrollSession: {
     primaryKey: ['hash'],
