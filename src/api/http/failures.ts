@@ -1,5 +1,6 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { OUTBOUND_CODES } from './outbound-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
 export type OauthCode =
@@ -28,7 +29,7 @@ export interface Failure {
 /** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
 type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
 
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode
+type PublicCode = ErrorCode | HttpErrorCode | StoreCode | (typeof OUTBOUND_CODES)[number]
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -258,6 +259,7 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>
 
