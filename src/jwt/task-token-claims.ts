@@ -1,4 +1,4 @@
-import type { KeyClass } from '#kernel/algorithms.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, type Instant } from '#kernel/instant.ts'
 import { SpiffeId } from '#spiffe/index.ts'
@@ -40,7 +40,14 @@ export interface TaskTokenClaims {
   /** `cnf` */
   readonly confirmation: Confirmation
   readonly task: { readonly id: string; readonly deadline: Instant }
-  readonly attestation: { readonly keyClass: KeyClass; readonly attestor: string; readonly at: Instant }
+  readonly attestation: {
+    /** Of the key in `confirmation`. */
+    readonly keyClass: KeyClass
+    /** `key_class_source`; absent where nothing is known of that key. */
+    readonly keyClassSource?: KeyClassSource
+    readonly attestor: string
+    readonly at: Instant
+  }
   readonly policy?: string
   /** `status.status_list` */
   readonly status?: { readonly index: number; readonly uri: string }

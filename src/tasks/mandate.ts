@@ -1,4 +1,6 @@
 import { after, earliest, MINUTE, SECOND, wholeSecond, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
+import type { Confirmation } from '#jwt/index.ts'
 import type { AgentRecord, InstanceRecord } from '#registry/index.ts'
 import { tasksError } from './errors.ts'
 import { covers, isNarrower } from './narrower.ts'
@@ -17,8 +19,10 @@ export interface Bearer {
   readonly agent: AgentRecord
   readonly instance: InstanceRecord
   readonly spiffeId: string
-  /** `x5t#S256` of the client certificate. */
-  readonly thumbprint: string
+  /** What the token is bound to: the certificate of the caller, or the key of its DPoP proof. */
+  readonly confirmation: Confirmation
+  /** Of the key that the token is bound to; without a source where nothing vouches for that key. */
+  readonly key: { readonly class: KeyClass; readonly source?: KeyClassSource }
   readonly certificate: { readonly serial: string; readonly notAfter: Instant }
 }
 
@@ -137,7 +141,8 @@ export class Mandate {
 
   /** How the token is bound, as its record keeps it. */
   get confirmation(): string {
-    return `x5t#S256:${this.#bearer.thumbprint}`
+    const { method, thumbprint } = this.#bearer.confirmation
+    return `${method}:${thumbprint}`
   }
 }
 

@@ -6,6 +6,7 @@ import type { InitializeAuthoritiesOptions } from '#flows/initialize-authorities
 import { introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { openTask } from '#flows/open-task.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { encodeBundle } from '#spiffe/index.ts'
 import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
@@ -44,6 +45,7 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
     ...world.ports,
     counters: world.store,
     statusIndexes: new StatusIndexes(world.store, 8),
+    nonces: new ProofNonces({ reader: world.store, firsts: world.store, random: world.ports.random }),
   }
   const caller = await authenticate(ports, peer)
   const authority = [{ type: 'task', resource: RECEIVER, actions: ['invoices:read'] }] as const
@@ -83,5 +85,6 @@ function request(clientId: string): ExchangeRequest {
     scope: null,
     authorizationDetails: null,
     taskId: null,
+    dpop: [],
   }
 }

@@ -7,6 +7,7 @@ import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import { introspectToken, type Introspection } from '#flows/introspect-token.ts'
 import { openTask, type OpenTaskRequest } from '#flows/open-task.ts'
 import type { Where } from '#flows/ports.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import type { Tables } from '#flows/tables.ts'
 import { issuanceProfile, type CertificateRecord } from '#issuance/index.ts'
@@ -99,6 +100,7 @@ export class TaskHouse {
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       counters: store,
       statusIndexes: new StatusIndexes(store, 8),
+      nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
     const house = new TaskHouse(store, clock, ports)
     house.addResource(BILLING, ['invoices:read', 'invoices:pay'], 'spiffe://example.org/agent/billing')
@@ -269,6 +271,7 @@ export class TaskHouse {
       scope: null,
       authorizationDetails: null,
       taskId: null,
+      dpop: [],
     }
     return exchangeToken(this.ports, this.caller(copy), { ...request, ...change })
   }

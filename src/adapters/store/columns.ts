@@ -241,6 +241,11 @@ const TABLES = {
       createdAt: 'integer',
     },
   },
+  SealingKey: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: { id: 'text', secret: 'bytes', expiresAt: 'integer' },
+  },
   Replay: { primaryKey: ['key'], unique: [], columns: { key: 'text', expiresAt: 'integer' } },
   LogLeaf: {
     primaryKey: ['hash'],

@@ -1,6 +1,7 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
 export type OauthCode =
@@ -14,6 +15,8 @@ export type OauthCode =
   | 'invalid_target'
   | 'invalid_authorization_details'
   | 'access_denied'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'temporarily_unavailable'
   | 'server_error'
 
@@ -82,6 +85,13 @@ const CALLERS = {
   ...each({ status: 400 }, ['PRINCIPAL_NOT_ORCHESTRATOR', 'PRINCIPAL_SUBJECTS_INVALID', 'PRINCIPAL_AGENTS_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
   ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_CHANGED', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
+}
+
+/** RFC 9449 sections 5 and 8; WIMSE answers 400 where an identity or its proof is not good (WI-4). */
+const PROOFS = {
+  ...each({ status: 400, oauth: 'invalid_dpop_proof' }, DPOP_CODES),
+  ...each({ status: 400, oauth: 'use_dpop_nonce' }, ['DPOP_NONCE_REQUIRED', 'DPOP_NONCE_INVALID']),
+  ...each({ status: 400, oauth: 'invalid_client' }, WORKLOAD_CODES),
 }
 
 const ENROLLMENT = {
@@ -253,6 +263,7 @@ export const FAILURES = {
   ...everyCodec({ status: 400 }),
   ...TRANSPORT,
   ...CALLERS,
+  ...PROOFS,
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,

@@ -79,6 +79,7 @@ export const STORIES = {
       scope: null,
       authorizationDetails: null,
       taskId: task.id,
+      dpop: [],
     })
     const signed = answer.accessToken.slice(0, answer.accessToken.lastIndexOf('.'))
     acknowledge(`token ${toHex(sha256(Buffer.from(signed)))}`)
