@@ -85,8 +85,9 @@ const CALLERS = {
     'ORIGIN_FORBIDDEN',
   ]),
   ...each({ status: 400 }, ['PRINCIPAL_SUBJECT_INVALID', 'PRINCIPAL_NAME_REQUIRED', 'PRINCIPAL_ROLES_INVALID']),
+  ...each({ status: 400 }, ['PRINCIPAL_NOT_ORCHESTRATOR', 'PRINCIPAL_SUBJECTS_INVALID', 'PRINCIPAL_AGENTS_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
-  ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
+  ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_CHANGED', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
 }
 
 /** RFC 9449 sections 5 and 8; WIMSE answers 400 where an identity or its proof is not good (WI-4). */
@@ -204,6 +205,8 @@ const ISSUANCE = {
 const TASKS = {
   ...each({ status: 404 }, ['TASK_NOT_FOUND']),
   ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
+  ...each({ status: 400 }, ['TASK_AGENT_MISSING', 'TASK_SUBJECT_MISSING', 'TASK_SUBJECT_INVALID']),
+  ...each(DENIED, ['TASK_ORDER_FORBIDDEN', 'TASK_AGENT_NOT_ALLOWED', 'TASK_SUBJECT_NOT_ALLOWED']),
   ...each({ status: 409 }, [
     'TASK_PENDING',
     'TASK_SUSPENDED',
