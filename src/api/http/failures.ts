@@ -29,13 +29,10 @@ export interface Failure {
   readonly retryAfter?: number
 }
 
-/** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
-type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
+/** The failures of store and keys that a caller may hear of; every other one is INTERNAL_ERROR. */
+type HomeCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED' | 'KEY_UNAVAILABLE'
 
-/** The failure of the home of keys that a caller may hear of. */
-type KeysCode = 'KEY_UNAVAILABLE'
-
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode | KeysCode | (typeof OUTBOUND_CODES)[number]
+type PublicCode = ErrorCode | HttpErrorCode | HomeCode | (typeof OUTBOUND_CODES)[number]
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -61,7 +58,7 @@ const TRANSPORT = {
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
-  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED']),
+  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
 
@@ -177,8 +174,6 @@ const AUTHORITIES = {
 }
 
 const ISSUANCE = {
-  // A token that was pulled out and put back is in use again within 5 seconds.
-  ...each({ status: 503, retryAfter: 5, oauth: 'temporarily_unavailable' }, ['KEY_UNAVAILABLE']),
   ...each({ status: 400 }, ['REQUEST_ID_DIFFERS', 'REQUEST_KEY_FORBIDDEN']),
   ...each(DENIED, ['ISSUANCE_CUT_OFF', 'ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
   ...each({ status: 409 }, ['ISSUANCE_REPEATED', 'ISSUANCE_INTERRUPTED', 'CERTIFICATE_STATE_CHANGED']),
