@@ -29,10 +29,10 @@ export interface Failure {
   readonly retryAfter?: number
 }
 
-/** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
-type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
+/** The failures of store and keys that a caller may hear of; every other one is INTERNAL_ERROR. */
+type HomeCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED' | 'KEY_UNAVAILABLE'
 
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode | (typeof OUTBOUND_CODES)[number]
+type PublicCode = ErrorCode | HttpErrorCode | HomeCode | (typeof OUTBOUND_CODES)[number]
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -58,7 +58,7 @@ const TRANSPORT = {
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
-  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED']),
+  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
 
