@@ -1,11 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SpiffeId } from '#spiffe/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
 import { Background, until } from '../support/background.ts'
 import { run } from '../support/run.ts'
+import { SOFTHSM_MODULE } from '../support/softhsm.ts'
 import { writ, type Ran } from '../support/writ.ts'
 import { newKeyPair } from '../support/x509.ts'
 
@@ -30,6 +32,8 @@ issuing:
 crls: { count: 13, every: 30d, overlap: 15d }
 output: out
 `
+
+const SOFTHSM = fileURLToPath(new URL('../../hsm/softhsm', import.meta.url))
 
 async function room(file = FILE): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'writ-ceremony-'))
@@ -78,6 +82,49 @@ describe('writ ca ceremony', () => {
     }
     const args = ['--verify-crl', '--load-ca-certificate', 'out/root.pem', '--infile', 'out/root-crl-0001.pem']
     expect(run('certtool', args, { cwd }).stdout).toContain('Verified.')
+  })
+
+  it('run makes the root in a token of its own, which says that the key cannot leave it', async () => {
+    const cwd = await room()
+    const made = run(SOFTHSM, ['create', 'hsm', 'root'], { cwd })
+    expect(made.status).toBe(0)
+    const uri = readFileSync(join(cwd, 'hsm/root.uri'), 'utf8').trim()
+    const token = `{ token: { module: ${SOFTHSM_MODULE}, uri: "${uri}", pin_file: hsm/root.pin } }`
+    writeFileSync(join(cwd, 'root.yaml'), FILE.replace('{ folder: keys }', token))
+    const env = { SOFTHSM2_CONF: join(cwd, 'hsm/softhsm2.conf') }
+    const here = (...args: readonly string[]) => writ(['ca', 'ceremony', ...args], { cwd, env })
+    expect(await here('run', 'root.yaml', '--dry-run')).toMatchObject({ code: 0, stderr: '' })
+    expect(await here('run', 'root.yaml')).toMatchObject({ code: 0, stderr: '' })
+    const verified = await ceremony(cwd, 'verify', 'out/transcript.jsonl', '--json')
+    const facts = JSON.parse(verified.stdout) as { home: { key: unknown; token: { token: string }; module: string } }
+    expect(facts.home).toMatchObject({ kind: 'pkcs11', module: SOFTHSM_MODULE, token: { token: 'root' } })
+    expect(facts.home.key).toMatchObject({
+      label: 'root-2026',
+      algorithm: 'ES384',
+      sensitive: true,
+      extractable: false,
+      always_sensitive: true,
+      never_extractable: true,
+      local: true,
+    })
+    const openssl = run('openssl', ['verify', '-x509_strict', '-CAfile', 'out/root.pem', 'out/active.pem'], { cwd })
+    expect(openssl.stdout).toBe('out/active.pem: OK\n')
+    // The name is taken for good, whatever the next file calls its output.
+    writeFileSync(join(cwd, 'root.yaml'), FILE.replace('{ folder: keys }', token).replace('output: out', 'output: b'))
+    expect((await here('run', 'root.yaml')).stderr).toContain('[CEREMONY_KEY_EXISTS]')
+    // With the certificate it is opened again: new authorities, and CRLs that number on.
+    const later = FILE.replace('{ folder: keys }', token)
+      .replace(/root: \{.*\}/, 'root: { key: root-2026, certificate: out/root.pem }')
+      .replace('overlap: 15d', 'overlap: 15d, first_number: 14')
+      .replace('output: out', 'output: later')
+    writeFileSync(join(cwd, 'later.yaml'), later)
+    expect(await here('run', 'later.yaml')).toMatchObject({ code: 0, stderr: '' })
+    expect(readdirSync(join(cwd, 'later'))).toContain('root-crl-0026.pem')
+    expect((await ceremony(cwd, 'verify', 'later/transcript.jsonl', '--root', 'out/root.pem')).code).toBe(0)
+    writeFileSync(join(cwd, 'hsm/root.pin'), '000000\n', { mode: 0o600 })
+    expect((await here('run', 'later.yaml', '--dry-run')).stderr).toContain('[CEREMONY_OUTPUT_EXISTS]')
+    writeFileSync(join(cwd, 'later.yaml'), later.replace('output: later', 'output: last'))
+    expect((await here('run', 'later.yaml', '--dry-run')).stderr).toContain('[KEY_PIN_REFUSED]')
   })
 
   it('run refuses what is there already: the output, then the key', async () => {

@@ -128,7 +128,7 @@ async function makeRoot(scene: Scene, order: NewRoot): Promise<OpenRoot> {
 
 async function generate({ keys }: CeremonyPorts, { key, algorithm }: NewRoot) {
   try {
-    return await keys.generate(key, algorithm)
+    return await keys.generate(key, algorithm, 'x509-root')
   } catch (cause) {
     if (isWritError(cause, 'KEY_EXISTS')) throw ceremonyError('CEREMONY_KEY_EXISTS', { details: { key }, cause })
     throw cause
@@ -150,14 +150,14 @@ async function openRoot(scene: Scene, root: ExistingRoot): Promise<OpenRoot> {
 
 async function openKey(keys: CeremonyPorts['keys'], { key, certificate }: ExistingRoot) {
   const reference = keys.referenceOf(key)
-  const signer = await keys.open(reference)
   try {
+    const signer = await keys.open(reference, certificate.publicKey.spki)
     requireAuthority(certificate, signer)
+    return { reference, signer }
   } catch (cause) {
-    if (isWritError(cause)) throw ceremonyError('CEREMONY_ROOT_INVALID', { details: { reason: cause.code }, cause })
-    throw cause
+    if (!isWritError(cause, 'KEY_MISMATCH', 'AUTHORITY_KEY_MISMATCH', 'AUTHORITY_CERTIFICATE_INVALID')) throw cause
+    throw ceremonyError('CEREMONY_ROOT_INVALID', { details: { reason: cause.code }, cause })
   }
-  return { reference, signer }
 }
 
 function openOf(draft: AuthorityRecord, certificate: Certificate, signer: Signer): OpenRoot {

@@ -20,7 +20,7 @@ export interface CeremonyFile {
   readonly plan: CeremonyPlan
   /** Absolute. */
   readonly output: string
-  at(path: string): string
+  readonly at: (path: string) => string
 }
 
 /** @throws CONFIG_…, CEREMONY_ROOT_INVALID, CEREMONY_CRLS, CSR_…, PEM_MALFORMED, CERTIFICATE_… */

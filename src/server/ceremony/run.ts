@@ -1,12 +1,13 @@
 import { copyFileSync, constants, existsSync } from 'node:fs'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import type { CeremonyKeys, CeremonyPorts } from '#flows/ceremony/ports.ts'
-import { stepsOf } from '#flows/ceremony/plan.ts'
+import { stepsOf, type CeremonyPlan } from '#flows/ceremony/plan.ts'
 import { rehearseCeremony, runCeremony, type CeremonyResult } from '#flows/ceremony/run-ceremony.ts'
 import { serverError } from '../errors.ts'
 import { OutputFolder } from './output-folder.ts'
 import { readCeremonyFile, type CeremonyFile } from './plan.ts'
 import { SoftwareHome } from './software-home.ts'
+import { TokenHome } from './token-home.ts'
 
 export interface CeremonyOptions {
   /** The ceremony file. */
@@ -36,8 +37,22 @@ export async function runCeremonyFile(options: CeremonyOptions): Promise<Ceremon
   const { plan, output } = ceremony
   OutputFolder.check(output)
   refuseTaken(options.transcript)
-  const keys = keysOf(ceremony)
-  const ports = portsOf(keys, options)
+  const home = homeOf(ceremony)
+  try {
+    return await carryOut({ options, plan, output, ports: portsOf(home.keys, options) })
+  } finally {
+    await home.close()
+  }
+}
+
+interface Performance {
+  readonly options: CeremonyOptions
+  readonly plan: CeremonyPlan
+  readonly output: string
+  readonly ports: CeremonyPorts
+}
+
+async function carryOut({ options, plan, output, ports }: Performance): Promise<CeremonyReport> {
   await rehearseCeremony(ports, plan)
   // 2. Say it.
   options.announce(stepsOf(plan))
@@ -50,9 +65,17 @@ export async function runCeremonyFile(options: CeremonyOptions): Promise<Ceremon
   return { output, result }
 }
 
-function keysOf(ceremony: CeremonyFile): CeremonyKeys {
-  const { folder = '' } = ceremony.values.keys
-  return new SoftwareHome(ceremony.at(folder))
+function homeOf({ values, at }: CeremonyFile): Home {
+  const { folder, token } = values.keys
+  if (token === undefined) return { keys: new SoftwareHome(at(folder ?? '')), close: () => Promise.resolve() }
+  const keys = new TokenHome({ module: at(token.module), uri: token.uri, pinFile: at(token.pin_file) })
+  return { keys, close: () => keys.close() }
+}
+
+/** The home of the root's key, open for as long as the ceremony lasts. */
+interface Home {
+  readonly keys: CeremonyKeys
+  close(): Promise<void>
 }
 
 /** Of a rehearsal nothing is written. */
