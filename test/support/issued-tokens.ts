@@ -42,7 +42,6 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   const { peer, answer } = await enrollNew(world)
   const ports: ExchangePorts = {
     ...world.ports,
-    counters: world.store,
     statusIndexes: new StatusIndexes(world.store, 8),
   }
   const caller = await authenticate(ports, peer)
