@@ -6,7 +6,7 @@ export { JOIN_TOKEN_ATTESTOR, joinTokenAttestor, REPEAT_WINDOW } from './join_to
 export { createJoinToken } from './join_token/create.ts'
 export type { JoinTokenOrder } from './join_token/create.ts'
 export { joinTokenHash } from './join_token/text.ts'
-export type { JoinTokens } from './ports.ts'
+export type { IssuerKeys, JoinTokens } from './ports.ts'
 export { newEnrollSession, usableSession } from './session.ts'
 export type { NewEnrollSession } from './session.ts'
 export { X509POP_ATTESTOR, x509popAttestor } from './x509pop/attestor.ts'

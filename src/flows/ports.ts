@@ -133,6 +133,17 @@ export interface EnrollSessions {
   openEnrollSession(session: EnrollSessionRecord): Promise<void>
 }
 
+/** The tables of which it matters only who came first. */
+export type FirstTable = 'Replay' | 'SealingKey'
+
+/**
+ * What is used once, or made once, before there is anything to decide: it has no leaf (decision 0007). Of any number
+ * who insert the same key, on any replica, exactly one is told true.
+ */
+export interface Firsts {
+  insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean>
+}
+
 /** One leader per duty. The fencing token rises with each change of holder. */
 export interface Leases {
   acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null>

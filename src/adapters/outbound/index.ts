@@ -1,0 +1,5 @@
+export { mayConnect, type Reach } from './addresses.ts'
+export type { Resolve, ResolvedAddress } from './connector.ts'
+export { OUTBOUND_ERRORS } from './errors.ts'
+export { FRESH, issuerKeys, PAUSE, STALE, type ForeignIssuer } from './issuer-keys.ts'
+export { Outbound, OUTBOUND_LIMITS, type OutboundLimits } from './outbound.ts'
