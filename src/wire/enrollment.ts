@@ -12,6 +12,7 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { keyAttestation } from './key-attestation.ts'
 import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
@@ -21,6 +22,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ token: z.string().min(1).max(256) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
   }),
   z.strictObject({
     attestor: z.literal('x509pop'),
@@ -30,6 +32,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
   }),
   z.strictObject({
     attestor: z.literal('tpm'),

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs'
 import {
   joinTokenAttestor,
   tpmAttestor,
+  tpmKeyAttestation,
   x509popAttestor,
+  yubikeyPivAttestation,
   type Attestor,
+  type KeyAttestation,
   type TpmProvider,
   type X509popProvider,
 } from '#attestation/index.ts'
@@ -17,6 +20,7 @@ import { serverError } from '../errors.ts'
 export interface Providers {
   readonly x509pop: readonly X509popProvider[]
   readonly tpm: readonly TpmProvider[]
+  readonly keys: readonly KeyAttestation[]
 }
 
 export interface AttestorParts {
@@ -37,7 +41,7 @@ export function attestorsOf({ trustDomain, providers, reader }: AttestorParts): 
 
 /** Everything that the configuration names for attestors, read once. @throws CONFIG_VALUE_INVALID */
 export function readProviders(config: Config): Providers {
-  return { x509pop: x509popProviders(config), tpm: tpmProviders(config) }
+  return { x509pop: x509popProviders(config), tpm: tpmProviders(config), keys: keyAttestations(config) }
 }
 
 /** The roots of each provider, read once. @throws CONFIG_VALUE_INVALID */
@@ -63,6 +67,17 @@ export function tpmProviders(config: Config): readonly TpmProvider[] {
       pcrs: one.pcrs ?? null,
     }
   })
+}
+
+/** @throws CONFIG_VALUE_INVALID */
+export function keyAttestations(config: Config): readonly KeyAttestation[] {
+  const { yubikey_piv: yubikey, tpm } = config.key_attestation
+  const rootsOf = (type: string, file: string): readonly Certificate[] =>
+    readRoots(`key_attestation.${type}.roots_file`, file)
+  return [
+    ...(yubikey === undefined ? [] : [yubikeyPivAttestation(rootsOf('yubikey_piv', yubikey.roots_file))]),
+    ...(tpm === undefined ? [] : [tpmKeyAttestation(rootsOf('tpm', tpm.roots_file))]),
+  ]
 }
 
 function readRoots(key: string, file: string): readonly Certificate[] {
