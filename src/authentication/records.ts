@@ -10,7 +10,12 @@ export interface PrincipalRecord {
   readonly subject: string
   readonly name: string
   readonly roles: readonly Role[]
+  /** Whom an orchestrator may open tasks for: `user:<issuer name>:<sub>`, or `user:<issuer name>:*` for all of one. */
+  readonly subjects: readonly string[]
+  /** Names of the agents that an orchestrator may open tasks of. */
+  readonly agents: readonly string[]
   readonly state: 'active' | 'removed'
+  readonly version: number
   readonly createdAt: Instant
 }
 

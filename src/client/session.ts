@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339, type Instant } from '#kernel/instant.ts'
-import type { JsonObject, JsonValue } from '#kernel/json.ts'
+import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import {
   ACCESS_TOKEN_TYPE,
@@ -20,19 +20,12 @@ import {
 } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
 import { callApi, type ApiCall } from './api-call.ts'
-import { verifiedAgent } from './connect.ts'
+import { credentialOf, verifiedAgent } from './connect.ts'
 import { identityFrom } from './enroll.ts'
 import { anchorsOf, type Identity } from './identity.ts'
-import { signerFromPem } from './key.ts'
+import { signerOf, type IdentityKey } from './identity-key.ts'
+import { openTask, type OpenTaskOptions } from './open-task.ts'
 import { serverExpectation } from './server-trust.ts'
-
-export interface OpenTaskOptions {
-  readonly authority: readonly AuthorizationDetailDocument[]
-  /** Seconds from now. */
-  readonly expiresIn?: number
-  readonly maxDepth?: number
-  readonly maxDerivations?: number
-}
 
 /** A minutes-long token, bound to the certificate that asked for it: only a connection with that certificate may carry it. */
 export interface TaskToken {
@@ -70,10 +63,10 @@ export class Session {
   }
 
   /** A new certificate of the same lineage; for the same key unless another is given. */
-  async renew(keyPem: Secret<string> = this.identity.keyPem): Promise<Identity> {
-    const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerFromPem(keyPem)))
+  async renew(key: IdentityKey = this.identity.key): Promise<Identity> {
+    const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerOf(key)))
     const answer = await this.#call({ method: 'POST', path: '/v1/renew', json: { csr } })
-    return identityFrom(this.identity.server, keyPem, parseAnswer(svidAnswer, answer))
+    return identityFrom(this.identity.server, key, parseAnswer(svidAnswer, answer))
   }
 
   async jwtSvid(audience: string): Promise<{ readonly token: Secret<string>; readonly expiresAt: Instant }> {
@@ -84,14 +77,8 @@ export class Session {
     return { token: new Secret(answer.token), expiresAt: fromRfc3339(answer.expires_at) }
   }
 
-  async openTask(options: OpenTaskOptions): Promise<TaskView> {
-    const json: JsonObject = {
-      authority: options.authority as unknown as JsonValue,
-      ...(options.expiresIn === undefined ? {} : { expires_in: options.expiresIn }),
-      ...(options.maxDepth === undefined ? {} : { max_depth: options.maxDepth }),
-      ...(options.maxDerivations === undefined ? {} : { max_derivations: options.maxDerivations }),
-    }
-    return parseAnswer(taskView, await this.#call({ method: 'POST', path: '/v1/tasks', json }))
+  openTask(options: OpenTaskOptions): Promise<TaskView> {
+    return openTask((call) => this.#call(call), options)
   }
 
   async showTask(id: string): Promise<TaskView> {
@@ -208,7 +195,7 @@ export async function withSession<Value>(
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
   const anchors = anchorsOf(identity)
-  const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+  const credential = credentialOf(identity)
   const agent = verifiedAgent({
     trust: () => ({ kind: 'anchors', anchors }),
     expectation: serverExpectation,

@@ -20,6 +20,7 @@ export { authorizationsToJson, readAuthorizations, type TaskAuthorization } from
 export { MAX_ACTORS, MAX_TASK_TOKEN_LIFETIME, type Confirmation, type TaskTokenClaims } from './task-token-claims.ts'
 export { certificateThumbprint, MAX_TASK_TOKEN_LENGTH, TaskToken, type TaskTokenRules } from './task-token.ts'
 export { TOKEN_KINDS, type KeyPlace, type TokenKind, type TokenKindRow } from './token-kinds.ts'
+export { isUserSubject, userSubject } from './user-subject.ts'
 export { checkSignature, VerifiedToken } from './verify.ts'
 export {
   readWitSvidClaims,

@@ -5,6 +5,7 @@ import { SpiffeId } from '#spiffe/index.ts'
 import { invalid } from './claims.ts'
 import { jwtError } from './errors.ts'
 import type { TaskAuthorization } from './task-authority.ts'
+import { isUserSubject } from './user-subject.ts'
 
 /** The most that a task token lives, and the most actors that its chain names. */
 export const MAX_TASK_TOKEN_LIFETIME = 5 * MINUTE
@@ -53,8 +54,6 @@ export interface TaskTokenClaims {
   readonly approvals?: readonly string[]
 }
 
-const USER = /^user:[a-z0-9._-]{1,64}:[\u0021-\u007e]{1,255}$/
-
 /**
  * What must hold between the claims, whoever wrote them: a life of at most five minutes that ends by the deadline; a
  * user never without an actor; an agent without actor is itself the client; authority for the one audience only.
@@ -71,7 +70,7 @@ export function checkTaskTokenClaims(claims: TaskTokenClaims): void {
 
 function checkSubject(claims: TaskTokenClaims): void {
   const agent = agentOf(claims.subject)
-  if (agent === undefined && !USER.test(claims.subject)) throw jwtError('JWT_SUBJECT_WRONG')
+  if (agent === undefined && !isUserSubject(claims.subject)) throw jwtError('JWT_SUBJECT_WRONG')
   if (claims.actors.length > 0) return
   if (agent === undefined) throw invalid('act')
   if (!agent.equals(claims.client)) throw invalid('client_id')

@@ -146,11 +146,16 @@ export class Mandate {
   }
 }
 
-/** A task of an agent for itself is used under the very identity that it was opened for. */
+/**
+ * A task is used by the instance that it is of, or by any of the agent where it is of none. Copies that share one
+ * SPIFFE ID are one to whoever opened a task as that ID. A task of an agent for itself is used as its very subject.
+ */
 function requireBearer(task: TaskRecord, bearer: Bearer): void {
-  const isOwn = task.agent === bearer.agent.id
-  const isSelf = !task.subject.startsWith('spiffe:') || task.subject === bearer.spiffeId
-  if (!isOwn || !isSelf) throw tasksError('TASK_NOT_FOUND')
+  const { agent, instance, spiffeId } = bearer
+  const isOwn = task.agent === agent.id
+  const isItsInstance = task.instance === null || task.instance === instance.id || task.createdBy === spiffeId
+  const isSelf = !task.subject.startsWith('spiffe:') || task.subject === spiffeId
+  if (!isOwn || !isItsInstance || !isSelf) throw tasksError('TASK_NOT_FOUND')
 }
 
 function expiryOf(task: TaskRecord, bearer: Bearer, now: Instant, ...parents: readonly Instant[]): Instant {

@@ -143,7 +143,14 @@ describe('a caller that signs its requests', () => {
 
   it('opens tasks, gets JWT-SVIDs, and renews into another key, whose token comes with it', async () => {
     const authority = [{ type: 'task', resource: 'https://nowhere.example.org', actions: ['x'] }]
-    const wish = { authority, expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
+    const wish = {
+      authority,
+      expiresIn: null,
+      deadline: null,
+      maxDepth: null,
+      maxDerivations: null,
+      orchestrated: null,
+    }
     expect(await codeOfAsync(async () => openTask(world.ports, await ask(), wish))).toBe('TARGET_UNKNOWN')
     const own = await issueJwtSvid(world.ports, await ask(), { audience: ['https://id.example.org'] })
     expect(own.spiffeId).toBe(answer.svid.spiffeId)

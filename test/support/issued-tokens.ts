@@ -49,7 +49,8 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   }
   const caller = await authenticate(ports, peer)
   const authority = [{ type: 'task', resource: RECEIVER, actions: ['invoices:read'] }] as const
-  const wish = { authority, expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
+  const limits = { expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
+  const wish = { authority, ...limits, orchestrated: null }
   const { id: task } = await openTask(ports, caller, wish)
   const exchange = async (change: Partial<ExchangeRequest>): Promise<string> => {
     const { accessToken } = await exchangeToken(ports, caller, { ...request(answer.svid.spiffeId), ...change })

@@ -42,6 +42,16 @@ export const AUTHORITY: readonly AuthorizationDetail[] = [
   { type: 'task', resource: MAIL, actions: ['mail:send'] },
 ]
 
+/** The whole authority, for as long as the agent may. */
+export const OPENING: OpenTaskRequest = {
+  authority: AUTHORITY,
+  expiresIn: null,
+  deadline: null,
+  maxDepth: null,
+  maxDerivations: null,
+  orchestrated: null,
+}
+
 const SYSTEM_LEAF = {
   actor: 'system',
   object: 'test',
@@ -58,6 +68,11 @@ export interface Copy {
   readonly spiffeId: string
   readonly serial: string
   readonly thumbprint: string
+}
+
+/** The hash of the key that stands for a certificate's. */
+export function spkiHashOf(serial: string): string {
+  return toHex(sha256(new TextEncoder().encode(`spki-${serial}`)))
 }
 
 /** A small trust domain in memory, with real tokens: one issuer, a billing and a mail server, and agents. */
@@ -188,7 +203,7 @@ export class TaskHouse {
       instance: copy.instance,
       lineage: instance?.lineage ?? null,
       renewed: null,
-      spkiHash: `spki-${serial}`,
+      spkiHash: spkiHashOf(serial),
       tbsHash: '',
       crlShard: 0,
       issuedAt: now,
@@ -218,7 +233,9 @@ export class TaskHouse {
 
   principal(subject: string, ...roles: readonly Role[]): Caller {
     const createdAt = this.clock.now()
-    const principal = { id: 'prn_1', subject, name: subject, roles, state: 'active', createdAt } as const
+    const lists = { subjects: [], agents: [] }
+    const rest = { ...lists, state: 'active', version: 1, createdAt } as const
+    const principal = { id: 'prn_1', subject, name: subject, roles, ...rest }
     return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false, method: 'certificate' })
   }
 
@@ -227,8 +244,7 @@ export class TaskHouse {
   }
 
   open(copy: Copy, change: Partial<OpenTaskRequest> = {}): Promise<TaskView> {
-    const request = { authority: AUTHORITY, expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
-    return openTask(this.ports, this.caller(copy), { ...request, ...change })
+    return openTask(this.ports, this.caller(copy), { ...OPENING, ...change })
   }
 
   /** A JWT-SVID of the copy, addressed to us. */

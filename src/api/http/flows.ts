@@ -6,6 +6,7 @@ import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
 import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
+import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
@@ -17,6 +18,8 @@ import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
 import type { RenewRequest } from '#flows/renew.ts'
+import type { Revocation } from '#flows/revoke/revoke.ts'
+import type { RevocationRequest } from '#flows/revoke/target.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { WritError } from '#kernel/errors.ts'
@@ -79,11 +82,14 @@ export interface AdminFlows {
   readonly listJoinTokens: Story<PageRequest, Page<JoinTokenRecord>>
   readonly deleteJoinToken: Story<string, void>
   readonly addPrincipal: Story<PrincipalRequest, PrincipalRecord>
+  readonly setOrchestration: Story<OrchestrationRequest, PrincipalRecord>
   readonly listPrincipals: Story<PageRequest, Page<PrincipalRecord>>
   readonly removePrincipal: Story<string, PrincipalRecord>
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
   readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
+  readonly revoke: Story<RevocationRequest, Revocation>
+  readonly previewRevocation: Story<RevocationRequest, Revocation>
   readonly listLeaves: Story<LeafPageRequest, Page<LogLeafRecord>>
   readonly whoami: (caller: Caller) => WhoAmI
 }
