@@ -252,12 +252,6 @@ describe('what revoking ends', () => {
     await retireAgent(world.ports, world.admin, { name: 'invoice-bot' })
     expect(await outcome()).toBe('WIT_REVOKED')
   })
-
-  it('one whose certificate is recorded and was never signed', async () => {
-    const identities = [wit]
-    world = await newWorld()
-    expect(await outcome({ identities })).toBe('WIT_KEY_UNKNOWN')
-  })
 })
 
 describe('what is refused of a proof', () => {
@@ -329,7 +323,7 @@ describe('a certificate on the connection', () => {
     expect(await codeOfAsync(mixed)).toBe('CLIENT_CERTIFICATE_UNTRUSTED')
   })
 
-  it('has the life of the token within its own', () => {
+  it('W-3 has the life of the token within its own', () => {
     expect(decodeJwt(wit).exp).toBeLessThanOrEqual(after(world.clock.now(), HOUR) / SECOND)
   })
 })
