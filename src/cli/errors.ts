@@ -28,6 +28,11 @@ const CODES: Readonly<Record<string, number>> = {
   SERVER_NOT_TRUSTED: EXIT.unreachable,
   SERVER_NAME_MISMATCH: EXIT.unreachable,
   VERIFICATION_FAILED: EXIT.unverified,
+  TRANSCRIPT_ALTERED: EXIT.unverified,
+  TRANSCRIPT_UNFINISHED: EXIT.unverified,
+  TRANSCRIPT_UNSOUND: EXIT.unverified,
+  TRANSCRIPT_OTHER_ROOT: EXIT.unverified,
+  CEREMONY_FILE_DIFFERS: EXIT.unverified,
   PROGRAM_NOT_STARTED: 127,
 }
 
