@@ -103,7 +103,6 @@ export class TaskHouse {
       authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
-      counters: store,
       statusIndexes: new StatusIndexes(store, 8),
       nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
