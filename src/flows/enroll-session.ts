@@ -59,6 +59,7 @@ async function openSession(
     csr: toBase64(request.der),
     ...(asked.agent === undefined ? {} : { agent: asked.agent }),
     ...(asked.keyAttestation === undefined ? {} : { keyAttestation: canonicalize(asked.keyAttestation) }),
+    ...(asked.wit === true ? { wit: 'true' } : {}),
   }
   const { id, record } = newEnrollSession({ attestor: asked.attestor, context }, clock.now(), random)
   await sessions.openEnrollSession(record)
@@ -79,13 +80,14 @@ export async function finishEnrollment(
   const find = (hash: string) => ports.reader.find('EnrollSession', { hash })
   const session = await usableSession(id, find, ports.clock.now())
   // 2. The answer is the one to its challenge, for the request that began it.
-  const { csr = '', agent, keyAttestation } = session.context
+  const { csr = '', agent, keyAttestation, wit } = session.context
   const request = parseRequestText(csr)
   const vouched = await answered(ports, { id, session, answer }, { caller, request })
   const statement = keyAttestation === undefined ? null : (parseJson(keyAttestation) as JsonObject)
   const attested = withKeyClass(ports, vouched, statement, request)
   // 3. As any enrollment.
-  return enrollAttested(ports, { caller, request, requested: agent ?? null, session: session.hash }, attested)
+  const wanted = { caller, request, requested: agent ?? null, wit: wit === 'true', session: session.hash }
+  return enrollAttested(ports, wanted, attested)
 }
 
 async function answered(

@@ -20,7 +20,8 @@ import { withKeyClass, type KeyAttestationPorts } from './attested-key.ts'
 import { listCandidates } from './agent-candidates.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
+import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
+import { repeatWitSvid } from './repeat-wit-svid.ts'
 import type { Change, Reader } from './ports.ts'
 import { recordingDenials, type Attempt } from './recorded-story.ts'
 import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
@@ -39,6 +40,8 @@ export interface EnrollRequest {
   readonly agent?: string | undefined
   /** Where the key lives, as its device states it. */
   readonly keyAttestation?: JsonObject | undefined
+  /** Whether a WIT-SVID is wanted beside the certificate. */
+  readonly wit?: boolean | undefined
 }
 
 /** What is asked for, whoever vouches for it. */
@@ -46,6 +49,7 @@ export interface Wanted {
   readonly caller: Caller
   readonly request: CertificateRequest
   readonly requested: string | null
+  readonly wit: boolean
   /** Hash of the session that the commit ends; null where there was none. */
   readonly session: string | null
 }
@@ -75,7 +79,8 @@ export async function enroll<Other = never>(
   const attestation = await attest(ports, { caller, request, asked })
   if (attestation.kind === 'challenge') return challenged(attestation.challenge, request)
   const attested = withKeyClass(ports, attestation.attested, asked.keyAttestation ?? null, request)
-  return enrollAttested(ports, { caller, request, requested: asked.agent ?? null, session: null }, attested)
+  const wanted = { caller, request, requested: asked.agent ?? null, wit: asked.wit ?? false, session: null }
+  return enrollAttested(ports, wanted, attested)
 }
 
 function refuseChallenge(): Promise<never> {
@@ -222,9 +227,24 @@ async function repeat(ports: EnrollPorts, shown: Shown, instanceId: string): Pro
   const registration = reregister(instance, agent, ports.clock.now())
   const found = await findIssued(ports, shown.key)
   if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
-  if (found !== null) return svidAnswer(instanceId, found)
+  if (found !== null)
+    return svidAnswer(instanceId, await withWit(ports, shown, { registration, instance, svid: found }))
   // Recorded and never signed: it was given up, and the same instance is issued to anew.
   return issue(ports, shown, { registration, instance, changes: [] })
+}
+
+interface Found {
+  readonly registration: Registration
+  readonly instance: InstanceRecord
+  readonly svid: IssuedSvid
+}
+
+async function withWit(ports: EnrollPorts, { wit, request }: Shown, found: Found): Promise<IssuedSvid> {
+  const { registration, instance, svid } = found
+  if (!wit) return svid
+  const grant = permitIssuance(registration, { at: ports.clock.now(), keyClass: instance.keyClass })
+  const { publicKey } = request
+  return repeatWitSvid(ports, { agent: registration.agent, instance, grant, publicKey, svid })
 }
 
 async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<SvidAnswer> {
@@ -240,6 +260,7 @@ async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<Svi
     idempotencyKey: shown.key,
     guards: [],
     changes,
+    wit: shown.wit,
   })
   return svidAnswer(instance.id, svid)
 }
