@@ -43,7 +43,8 @@ export function enrollmentOptions(command: Command): Command {
     .option('--join-token-file <file>', 'the join token, or - for standard input')
     .option('--x509pop-cert <file>', 'a certificate of another CA with its intermediates, as PEM, instead of a token')
     .option('--x509pop-key <file>', 'its private key, as PEM')
-    .option('--provider <name>', 'the source of that certificate, where the server knows several')
+    .option('--oidc-token-file <file>', 'an identity token of a CI job, pod or VM, or - for standard input, instead')
+    .option('--provider <name>', 'the source of that certificate or token, where the server knows several')
     .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
     .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
     .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
@@ -69,11 +70,19 @@ type Shown = Pick<EnrollOptions, 'trust' | 'evidence'>
 
 function shownBy(options: Options): Shown {
   const certFile = text(options, 'x509popCert')
+  const oidcFile = text(options, 'oidcTokenFile')
   const tokenFile = text(options, 'joinTokenFile')
-  if (certFile !== undefined && tokenFile === undefined) return shownCertificate(options, certFile)
-  if (certFile !== undefined || tokenFile === undefined) {
-    throw cliError('USAGE', { details: { missing: 'either --join-token-file FILE or --x509pop-cert FILE' } })
+  const [file, another] = [certFile, oidcFile, tokenFile].filter((given) => given !== undefined)
+  if (file === undefined || another !== undefined) {
+    throw cliError('USAGE', {
+      details: { missing: 'one of --join-token-file FILE, --oidc-token-file FILE and --x509pop-cert FILE' },
+    })
   }
+  if (certFile !== undefined) return shownCertificate(options, certFile)
+  return oidcFile === undefined ? shownJoinToken(options, file) : shownIdentityToken(options, oidcFile)
+}
+
+function shownJoinToken(options: Options, tokenFile: string): Shown {
   const token = new Secret(readText(tokenFile).trim())
   const trust = trustedBundle(options)?.trust ?? trustOfJoinToken(parseJoinToken(token.reveal()))
   return { trust, evidence: { attestor: 'join_token', token } }
@@ -94,6 +103,18 @@ function shownCertificate(options: Options, certFile: string): Shown {
     trustDomain: bundle.trustDomain,
     ...(provider === undefined ? {} : { provider }),
   }
+  return { trust: bundle.trust, evidence }
+}
+
+/** Nor with an identity token, which is read at each enrollment: whoever projects it replaces it. */
+function shownIdentityToken(options: Options, file: string): Shown {
+  const bundle = trustedBundle(options)
+  if (bundle === null) {
+    throw cliError('USAGE', { details: { missing: '--trust-bundle FILE and --trust-domain NAME' } })
+  }
+  const provider = text(options, 'provider')
+  const token = new Secret(readText(file).trim())
+  const evidence = { attestor: 'oidc' as const, token, ...(provider === undefined ? {} : { provider }) }
   return { trust: bundle.trust, evidence }
 }
 

@@ -4,7 +4,7 @@ import type { Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { svidGuards } from './issuance-guards.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import type { Change, Guard, Reader } from './ports.ts'
+import type { Change, Commit, Guard, OutboxEvent, Reader } from './ports.ts'
 import { recordIntent, recordIssued } from './record-certificate.ts'
 
 /** The order of a story that has authenticated, attested, registered and authorized. */
@@ -14,6 +14,10 @@ export interface IssueX509SvidOrder extends X509SvidOrder {
   /** The story's own conditions and changes, decided and made together with the intent. */
   readonly guards: readonly Guard[]
   readonly changes: readonly Change[]
+  /** `revoke` when something is taken back in the same commit; `issue` unless given. */
+  readonly lock?: Commit['lock']
+  readonly events?: readonly OutboxEvent[]
+  readonly commitments?: Readonly<Record<string, string>>
 }
 
 export interface IssuedSvid {
@@ -57,11 +61,13 @@ export async function issueX509Svid(ports: IssuePorts, order: IssueX509SvidOrder
       actor: caller,
       inputDigest: grant.inputDigest,
       policy: grant.policyDigest,
-      commitments: { instance: order.instance.id, lineage: order.instance.lineage },
+      commitments: { ...order.commitments, instance: order.instance.id, lineage: order.instance.lineage },
       private: { input: grant.input },
     },
     guards: [...svidGuards({ ...order, profile, certificate: made.record }), ...order.guards],
     changes: order.changes,
+    ...(order.lock === undefined ? {} : { lock: order.lock }),
+    ...(order.events === undefined ? {} : { events: order.events }),
   })
   // 4. Sign; verify the signature, compare the octets, lint what came out.
   const issued = await sign(made.prepared, receipt)

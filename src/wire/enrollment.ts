@@ -13,6 +13,9 @@ import {
 } from './values.ts'
 import { trustBundle } from './federation.ts'
 
+/** A JWT of an issuer that the server is configured with. */
+export const oidcEvidence = z.strictObject({ token: tokenText })
+
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
   z.strictObject({
@@ -27,6 +30,15 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     provider: providerName.optional(),
     /** Certificates, base64 of the DER, the leaf first. */
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
+    csr: csrText,
+    agent: agentName.optional(),
+  }),
+  z.strictObject({
+    attestor: z.literal('oidc'),
+    /** Where the server knows the token's issuer under several names. */
+    provider: providerName.optional(),
+    /** An identity token, whose only audience is this server. */
+    evidence: oidcEvidence,
     csr: csrText,
     agent: agentName.optional(),
   }),

@@ -59,7 +59,7 @@ const TABLES = {
   },
   Instance: {
     primaryKey: ['id'],
-    unique: [],
+    unique: [['workload']],
     columns: {
       id: 'text',
       spiffeId: 'text',
@@ -74,6 +74,7 @@ const TABLES = {
       attestedAt: 'integer',
       lineage: 'text',
       state: 'text',
+      workload: 'text?',
       createdAt: 'integer',
     },
   },

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
@@ -12,7 +13,7 @@ import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
-import { attestorsOf, x509popProviders } from './attestors.ts'
+import { attestorsOf, oidcOptions, x509popProviders } from './attestors.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
@@ -34,6 +35,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
   const x509pop = x509popProviders(config)
+  const oidc = oidcOptions(config, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -42,7 +44,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     create: how === 'create',
     ...(passwordFile === undefined ? {} : { passwordFile }),
   })
-  const attestors = attestorsOf({ trustDomain, x509pop, reader: store })
+  const attestors = attestorsOf({ trustDomain, x509pop, oidc, reader: store })
   const replica = config.replica.name
   return {
     store,

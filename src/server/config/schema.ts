@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { oidcProviders } from './oidc.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -103,6 +104,7 @@ export const configSchema = z.strictObject({
         .max(16)
         .refine((providers) => new Set(providers.map(({ name }) => name)).size === providers.length, 'names differ')
         .default([]),
+      oidc: oidcProviders,
     })
     .prefault({}),
   name_constraints: z.boolean().default(false),
