@@ -20,6 +20,11 @@ export const AUTHENTICATION_ERRORS = {
     'The subject of a principal is local:<uid>, or a SPIFFE ID /admin/<name> of this trust domain.',
   PRINCIPAL_NAME_REQUIRED: 'Give the principal a name of at most 128 characters.',
   PRINCIPAL_ROLES_INVALID: 'Give the principal at least one known role, each once.',
+  PRINCIPAL_NOT_ORCHESTRATOR: 'Only an orchestrator has subjects and agents to open tasks for.',
+  PRINCIPAL_SUBJECTS_INVALID:
+    'Subjects are user:<issuer name>:<sub>, or user:<issuer name>:* for everyone of an issuer; at most 100, each once.',
+  PRINCIPAL_AGENTS_INVALID: 'Agents to open tasks for are given by name, at most 64, each once.',
+  PRINCIPAL_CHANGED: 'The principal was changed by somebody else at the same moment. Look at it and try again.',
   PRINCIPAL_TAKEN: 'A principal with this subject exists. Remove it first.',
   PRINCIPAL_NOT_FOUND: 'There is no active principal with this id.',
   PRINCIPAL_LAST_ADMIN: 'This is the last admin. Add another one first.',

@@ -3,6 +3,7 @@ import type { Instant } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { SpiffeId, type TrustDomain } from '#spiffe/index.ts'
 import { authenticationError } from './errors.ts'
+import { checkOrchestration } from './orchestration.ts'
 import { ROLES, type PrincipalRecord, type Role } from './records.ts'
 
 export interface PrincipalRequest {
@@ -10,12 +11,18 @@ export interface PrincipalRequest {
   readonly subject: string
   readonly name: string
   readonly roles: readonly Role[]
+  /** What an orchestrator may open tasks for; nothing when they are left out. */
+  readonly subjects?: readonly string[] | undefined
+  readonly agents?: readonly string[] | undefined
 }
 
 const LOCAL = /^local:(?:0|[1-9][0-9]{0,9})$/
 const MAX_NAME = 128
 
-/** @throws PRINCIPAL_SUBJECT_INVALID, PRINCIPAL_NAME_REQUIRED, PRINCIPAL_ROLES_INVALID */
+/**
+ * @throws PRINCIPAL_SUBJECT_INVALID, PRINCIPAL_NAME_REQUIRED, PRINCIPAL_ROLES_INVALID and what `checkOrchestration`
+ * throws
+ */
 export function createPrincipal(
   request: PrincipalRequest,
   surroundings: { readonly trustDomain: TrustDomain; readonly now: Instant; readonly random: Random },
@@ -31,7 +38,9 @@ export function createPrincipal(
     throw authenticationError('PRINCIPAL_ROLES_INVALID')
   }
   const id = newId('principal', now, random)
-  return { id, subject: request.subject, name, roles: [...roles], state: 'active', createdAt: now }
+  const lists = checkOrchestration({ subjects: request.subjects ?? [], agents: request.agents ?? [] }, roles)
+  const { subject } = request
+  return { id, subject, name, roles: [...roles], ...lists, state: 'active', version: 1, createdAt: now }
 }
 
 /** People enroll under `/admin/<name>`, where one ID is for all of a person's devices. */

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339, type Instant } from '#kernel/instant.ts'
-import type { JsonObject, JsonValue } from '#kernel/json.ts'
+import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import {
   ACCESS_TOKEN_TYPE,
@@ -24,15 +24,8 @@ import { verifiedAgent } from './connect.ts'
 import { identityFrom } from './enroll.ts'
 import { anchorsOf, type Identity } from './identity.ts'
 import { signerFromPem } from './key.ts'
+import { openTask, type OpenTaskOptions } from './open-task.ts'
 import { serverExpectation } from './server-trust.ts'
-
-export interface OpenTaskOptions {
-  readonly authority: readonly AuthorizationDetailDocument[]
-  /** Seconds from now. */
-  readonly expiresIn?: number
-  readonly maxDepth?: number
-  readonly maxDerivations?: number
-}
 
 /** A minutes-long token, bound to the certificate that asked for it: only a connection with that certificate may carry it. */
 export interface TaskToken {
@@ -84,14 +77,8 @@ export class Session {
     return { token: new Secret(answer.token), expiresAt: fromRfc3339(answer.expires_at) }
   }
 
-  async openTask(options: OpenTaskOptions): Promise<TaskView> {
-    const json: JsonObject = {
-      authority: options.authority as unknown as JsonValue,
-      ...(options.expiresIn === undefined ? {} : { expires_in: options.expiresIn }),
-      ...(options.maxDepth === undefined ? {} : { max_depth: options.maxDepth }),
-      ...(options.maxDerivations === undefined ? {} : { max_derivations: options.maxDerivations }),
-    }
-    return parseAnswer(taskView, await this.#call({ method: 'POST', path: '/v1/tasks', json }))
+  openTask(options: OpenTaskOptions): Promise<TaskView> {
+    return openTask((call) => this.#call(call), options)
   }
 
   async showTask(id: string): Promise<TaskView> {

@@ -10,6 +10,7 @@ import { REGISTRY_ERRORS } from '#registry/index.ts'
 import { REVOCATION_ERRORS } from '#revocation/index.ts'
 import { SPIFFE_ERRORS } from '#spiffe/index.ts'
 import { TASKS_ERRORS } from '#tasks/index.ts'
+import { TPM_ERRORS } from '#tpm/index.ts'
 import { WIRE_ERRORS } from '#wire/index.ts'
 import { X509_ERRORS } from '#x509/index.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
@@ -22,6 +23,7 @@ export const CODEC_ERRORS = {
   ...SPIFFE_ERRORS,
   ...X509_ERRORS,
   ...JWT_ERRORS,
+  ...TPM_ERRORS,
   ...WIRE_ERRORS,
 } as const satisfies ErrorTable
 

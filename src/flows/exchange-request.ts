@@ -18,6 +18,8 @@ export interface ExchangeRequest {
   /** As parsed from its JSON; null when it was left out. */
   readonly authorizationDetails: unknown
   readonly taskId: string | null
+  /** Every value of the DPoP header. */
+  readonly dpop: readonly string[]
 }
 
 /** A request whose form is right. What its tokens are is still to be seen. */

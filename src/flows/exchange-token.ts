@@ -16,9 +16,10 @@ import type { Change, Counters, Reader } from './ports.ts'
 import { recordingDenials } from './recorded-story.ts'
 import type { StatusIndexes } from './status-indexes.ts'
 import { verifySubjectToken, type NarrowProof, type StartProof } from './subject-token.ts'
+import { bindToken, type Binding, type BindingPorts } from './token-binding.ts'
 import { readGrounds } from './token-grounds.ts'
 
-export interface ExchangePorts extends IssuePorts {
+export interface ExchangePorts extends IssuePorts, BindingPorts {
   readonly counters: Counters
   readonly statusIndexes: StatusIndexes
 }
@@ -27,7 +28,7 @@ export interface ExchangePorts extends IssuePorts {
 export interface ExchangeAnswer {
   readonly accessToken: string
   readonly issuedTokenType: typeof ACCESS_TOKEN_TYPE
-  readonly tokenType: 'Bearer'
+  readonly tokenType: 'Bearer' | 'DPoP'
   /** Seconds. */
   readonly expiresIn: number
   readonly scope: string
@@ -35,13 +36,16 @@ export interface ExchangeAnswer {
   readonly authorizationDetails: readonly AuthorizationDetail[]
   readonly task: string
   readonly transaction: string
+  /** What the next DPoP proof must carry; null where none was sent. */
+  readonly dpopNonce: string | null
 }
 
 /**
  * Token exchange (RFC 8693) in two modes: *start* begins a chain under a task with the agent's own JWT-SVID, *narrow*
- * derives a token from one of the agent's own. The token is bound to the client certificate of this connection.
- * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, the codes of `checkRequest`, `verifySubjectToken`, `Mandate` and
- *   `permitToken`, SUBJECT_TOKEN_DEAD, SUBJECT_TOKEN_REPLAYED, DERIVATIONS_EXHAUSTED, TASK_CHANGED, STANDING_CHANGED,
+ * derives a token from one of the agent's own. The token is bound to the key of the DPoP proof that came along, else to
+ * the client's certificate.
+ * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, the codes of `checkRequest`, `bindToken`, `verifySubjectToken`,
+ *   `Mandate` and `permitToken`, SUBJECT_TOKEN_DEAD, SUBJECT_TOKEN_REPLAYED, DERIVATIONS_EXHAUSTED, TASK_CHANGED, STANDING_CHANGED,
  *   CUT_OFF, ISSUANCE_PAUSED, and what issuing throws
  */
 export async function exchangeToken(
@@ -58,14 +62,15 @@ export async function exchangeToken(
     await requireResource(watched.reader, checked.asked.audience)
     // 3. What it shows for it, and what follows from that: the mandate.
     const now = await watched.clockGuard.check()
+    const binding = await bindToken(watched, client, { dpop: request.dpop, now })
     const proof = verifySubjectToken(watched, checked, caller.name, now)
-    const decided = await decide(watched, client, { checked, proof, now })
+    const decided = await decide(watched, client, { checked, proof, binding, now })
     // 4. May it?
     const { mandate } = decided
-    const { keyClass, attestedAt } = client.instance
-    const grant = permitToken(mandate, client.agent, { at: now, attestedAt, keyClass })
+    const facts = { at: now, attestedAt: client.instance.attestedAt, keyClass: binding.key.class }
+    const grant = permitToken(mandate, client.agent, facts)
     // 5. Prepare; commit the token with everything that it was decided on as guard; sign; answer.
-    return issue(watched, decided, grant)
+    return issue(watched, decided, { grant, binding })
   })
 }
 
@@ -78,13 +83,16 @@ async function requireResource(reader: Reader, audience: string): Promise<void> 
 interface Evidence {
   readonly checked: CheckedRequest
   readonly proof: StartProof | NarrowProof
+  readonly binding: Binding
   readonly now: Instant
 }
 
 async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evidence): Promise<Decided> {
   const { certificate } = client
-  const bearer = { ...client, spiffeId: client.spiffeId.toString() }
-  const { proof } = evidence
+  const { proof, binding } = evidence
+  const { agent, instance } = client
+  const { confirmation, key } = binding
+  const bearer: Bearer = { agent, instance, certificate, confirmation, key, spiffeId: client.spiffeId.toString() }
   const trustDomain = ports.profile.trustDomain.name
   if (proof.kind === 'start') {
     const mandate = await start(ports.reader, bearer, evidence)
@@ -114,7 +122,8 @@ async function narrow(
 ): Promise<{ readonly mandate: Mandate; readonly chain: readonly TaskTokenRecord[] }> {
   const { claims } = proof.token
   // TE-12: whoever shows a bound token must hold the key that it is bound to; a thief would launder it otherwise.
-  const isBound = claims.confirmation.method === 'x5t#S256' && claims.confirmation.thumbprint === bearer.thumbprint
+  const { method, thumbprint } = bearer.confirmation
+  const isBound = claims.confirmation.method === method && claims.confirmation.thumbprint === thumbprint
   if (!isBound || proof.token.actor !== bearer.spiffeId) throw oauthError('SUBJECT_TOKEN_NOT_YOURS')
   const record = await ports.reader.find('TaskToken', { jti: claims.id, agent: bearer.agent.id })
   if (record === null) throw oauthError('SUBJECT_TOKEN_INVALID')
@@ -129,7 +138,12 @@ async function narrow(
   return { mandate, chain: [...grounds.ancestors, record] }
 }
 
-async function issue(ports: ExchangePorts, decided: Decided, grant: Grant): Promise<ExchangeAnswer> {
+interface Granted {
+  readonly grant: Grant
+  readonly binding: Binding
+}
+
+async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }: Granted): Promise<ExchangeAnswer> {
   const { mandate } = decided
   await countDerivation(ports, mandate)
   const jti = newId('token', mandate.issuedAt, ports.random)
@@ -138,19 +152,20 @@ async function issue(ports: ExchangePorts, decided: Decided, grant: Grant): Prom
   const row = tokenRecordOf(mandate, jti, await ports.statusIndexes.next())
   const commit: TokenCommit = {
     guards: exchangeGuards(decided),
-    changes: [...replayChange(decided), { op: 'insert', table: 'TaskToken', row, refuse: idTaken }],
+    changes: [...binding.changes, ...replayChange(decided), { op: 'insert', table: 'TaskToken', row, refuse: idTaken }],
     leaf: leafOf(mandate, grant),
     events: [{ type: 'token.issued', data: { token: jti, task: mandate.task, agent: row.agent } }],
   }
   return {
     accessToken: await issueJwt(ports, { prepared, commit }),
     issuedTokenType: ACCESS_TOKEN_TYPE,
-    tokenType: 'Bearer',
+    tokenType: binding.confirmation.method === 'jkt' ? 'DPoP' : 'Bearer',
     expiresIn: Math.floor((mandate.expiresAt - mandate.issuedAt) / SECOND),
     scope: mandate.scope,
     authorizationDetails: mandate.authority,
     task: mandate.task,
     transaction: mandate.transaction,
+    dpopNonce: binding.nextNonce,
   }
 }
 

@@ -18,7 +18,7 @@ export type IntrospectPorts = Pick<StoryPorts, 'reader' | 'clock'> & VerifyPorts
 /** RFC 7662 section 2.2. An active token comes with its claims, `cnf` and `act` among them; any other with nothing. */
 export type Introspection = InactiveToken | ActiveToken
 export type InactiveToken = JsonObject & { readonly active: false }
-export type ActiveToken = JsonObject & { readonly active: true; readonly token_type: 'Bearer' }
+export type ActiveToken = JsonObject & { readonly active: true; readonly token_type: 'Bearer' | 'DPoP' }
 
 const INACTIVE: Introspection = { active: false }
 
@@ -48,7 +48,8 @@ export async function introspectToken(
   if (record === null) return INACTIVE
   const grounds = await readGrounds(reader, record, profile.trustDomain.name)
   if (faultOf(grounds, now) !== null) return INACTIVE
-  return { ...taskTokenToJson(claims), active: true, token_type: 'Bearer' }
+  const type = claims.confirmation.method === 'jkt' ? 'DPoP' : 'Bearer'
+  return { ...taskTokenToJson(claims), active: true, token_type: type }
 }
 
 /**

@@ -10,7 +10,7 @@ export const OAUTH_ERRORS = {
   SUBJECT_TOKEN_TYPE_UNSUPPORTED: 'The subject token is of another type than it is declared to be.',
   SUBJECT_TOKEN_INVALID: 'The subject token is not valid.',
   SUBJECT_TOKEN_DEAD: 'The subject token, or what it rests on, has ended.',
-  SUBJECT_TOKEN_NOT_YOURS: 'The subject token belongs to another client, or is bound to another certificate.',
+  SUBJECT_TOKEN_NOT_YOURS: 'The subject token belongs to another client, or is bound to another key than was proved.',
   SUBJECT_TOKEN_TOO_OLD: 'The subject token was issued too long ago. Ask for a new one.',
   SUBJECT_TOKEN_REPLAYED: 'The subject token has been used already. Ask for a new one.',
   SUBJECT_TOKEN_OTHER_TASK: 'The subject token belongs to another task.',

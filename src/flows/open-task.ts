@@ -1,13 +1,13 @@
-import { record } from '#audit/index.ts'
+import { record, type LeafDraft } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
+import { isUserSubject } from '#jwt/index.ts'
 import { after, SECOND, type Instant } from '#kernel/instant.ts'
-import { permitTask } from '#policy/index.ts'
-import type { AgentRecord, InstanceRecord } from '#registry/index.ts'
+import { permitTask, type Grant } from '#policy/index.ts'
 import { openedTask, parseAuthority, tasksError, viewOf } from '#tasks/index.ts'
-import type { AuthorizationDetail, TaskView } from '#tasks/index.ts'
-import { recordingDenials } from './recorded-story.ts'
-import { oauthError } from './oauth-errors.ts'
-import type { Guard, Reader, StoryPorts } from './ports.ts'
+import type { AuthorizationDetail, TaskRecord, TaskView } from '#tasks/index.ts'
+import type { Reader, StoryPorts } from './ports.ts'
+import { recordingDenials, type Attempt } from './recorded-story.ts'
+import { orchestratedOrder, ownOrder, type OrchestratedRequest } from './task-order.ts'
 
 export interface OpenTaskRequest {
   readonly authority: unknown
@@ -16,43 +16,40 @@ export interface OpenTaskRequest {
   readonly deadline: Instant | null
   readonly maxDepth: number | null
   readonly maxDerivations: number | null
+  /** What an orchestrator names; null where the caller works itself. */
+  readonly orchestrated: OrchestratedRequest | null
 }
 
 /**
- * An agent opens a task for itself, within its registration.
- * @throws CALLER_NOT_AGENT, INVALID_AUTHORIZATION_DETAILS, TARGET_UNKNOWN, TARGET_ACTION_UNKNOWN, TASK_DEADLINE_INVALID,
- *   TASK_LIMIT_INVALID, POLICY_*
+ * An agent opens a task for itself, or an orchestrator one of an agent for a user, both from its lists; always within
+ * the registration of the agent.
+ * @throws CALLER_NOT_AGENT, the codes of `orchestratedOrder`, INVALID_AUTHORIZATION_DETAILS, TARGET_UNKNOWN,
+ *   TARGET_ACTION_UNKNOWN, TASK_DEADLINE_INVALID, TASK_LIMIT_INVALID, POLICY_*, STANDING_CHANGED, PRINCIPAL_CHANGED
  */
 export async function openTask(ports: StoryPorts, caller: Caller, request: OpenTaskRequest): Promise<TaskView> {
-  // 1. Only an agent, and only for itself.
-  const { agent, instance } = caller.requireAgent()
-  const attempt = { type: 'task.opened', actor: caller.name, object: `agent:${agent.id}` }
-  return recordingDenials(ports, attempt, async ({ reader, journal, clock, random }) => {
+  // 1. Who is to work, and for whom.
+  const { orchestrated } = request
+  const own = orchestrated === null ? ownOrder(caller.requireAgent()) : null
+  return recordingDenials(ports, attemptOf(caller, request), async (watched) => {
+    const order = own ?? (await orchestratedOrder(watched.reader, caller, orchestrated ?? NOTHING_NAMED))
+    const { agent } = order
     // 2. What it is to allow: well-formed, and known to the resources that it names.
     const authority = parseAuthority(request.authority)
-    await requireKnown(reader, authority)
+    await requireKnown(watched.reader, authority)
     // 3. Until when, and how far down.
-    const now = clock.now()
+    const now = watched.clock.now()
     const { maxDepth, maxDerivations } = request
-    const deadline = deadlineOf(request, now)
-    const task = openedTask({ agent, instance, authority, deadline, maxDepth, maxDerivations }, now, random)
+    const terms = { authority, deadline: deadlineOf(request, now), maxDepth, maxDerivations }
+    const opening = { ...order, ...terms, subjectProof: null, createdBy: caller.name }
+    const task = openedTask(opening, now, watched.random)
     // 4. May it?
     const grant = permitTask(agent, authority, { at: now, deadline: task.deadline, maxDepth: task.maxDepth })
-    // 5. Commit, as long as agent and instance are what was decided on.
-    await record(journal, {
+    // 5. Commit, as long as everything is what was decided on.
+    await record(watched.journal, {
       lock: 'issue',
-      guards: unchanged(agent, instance),
+      guards: order.guards,
       changes: [{ op: 'insert', table: 'Task', row: task, refuse: () => tasksError('TASK_CHANGED') }],
-      leaf: {
-        type: 'task.opened',
-        actor: caller.name,
-        object: `task:${task.id}`,
-        decision: 'permit',
-        inputDigest: grant.inputDigest,
-        policy: grant.policyDigest,
-        commitments: { agent: agent.id, instance: instance.id, transaction: task.transaction },
-        private: { input: grant.input },
-      },
+      leaf: leafOf(task, grant),
       events: [{ type: 'task.opened', data: { task: task.id, agent: agent.id } }],
     })
     return viewOf(task, agent.name, now)
@@ -77,10 +74,27 @@ function deadlineOf(request: OpenTaskRequest, now: Instant): Instant | null {
   return after(now, expiresIn * SECOND)
 }
 
-function unchanged(agent: AgentRecord, instance: InstanceRecord): Guard[] {
-  const refuse = () => oauthError('STANDING_CHANGED')
-  return [
-    { table: 'Agent', must: 'exist', where: { id: agent.id, version: agent.version, state: 'active' }, refuse },
-    { table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse },
-  ]
+function attemptOf(caller: Caller, { orchestrated }: OpenTaskRequest): Attempt {
+  const { identity } = caller
+  const what = { type: 'task.opened', actor: caller.name }
+  if (identity.kind === 'agent') return { ...what, object: `agent:${identity.agent.id}` }
+  const { agent, subject } = orchestrated ?? NOTHING_NAMED
+  return { ...what, object: 'task:new', explain: () => ({ agent: agent ?? '', subject: subject ?? '' }) }
+}
+
+const NOTHING_NAMED: OrchestratedRequest = { agent: null, instance: null, subject: null }
+
+/** Whom it is for is personal data where it is a person, and lies beside the leaf. */
+function leafOf(task: TaskRecord, grant: Grant): LeafDraft {
+  const instance = task.instance === null ? {} : { instance: task.instance }
+  return {
+    type: 'task.opened',
+    actor: task.createdBy,
+    object: `task:${task.id}`,
+    decision: 'permit',
+    inputDigest: grant.inputDigest,
+    policy: grant.policyDigest,
+    commitments: { agent: task.agent, ...instance, transaction: task.transaction },
+    private: { input: grant.input, ...(isUserSubject(task.subject) ? { subject: task.subject } : {}) },
+  }
 }

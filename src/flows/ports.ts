@@ -1,6 +1,8 @@
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { LeafDraft } from '#audit/index.ts'
+import type { AuthorityKind } from '#authority/index.ts'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -120,6 +122,17 @@ export interface EnrollSessions {
   openEnrollSession(session: EnrollSessionRecord): Promise<void>
 }
 
+/** The tables of which it matters only who came first. */
+export type FirstTable = 'Replay' | 'SealingKey'
+
+/**
+ * What is used once, or made once, before there is anything to decide: it has no leaf (decision 0007). Of any number
+ * who insert the same key, on any replica, exactly one is told true.
+ */
+export interface Firsts {
+  insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean>
+}
+
 /** One leader per duty. The fencing token rises with each change of holder. */
 export interface Leases {
   acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null>
@@ -145,13 +158,20 @@ export interface ClockMarks {
 
 /** Where private keys of authorities live. `reference` names a key, never holds one. */
 export interface Keys {
-  /** Makes a new key. @throws KEY_EXISTS when `name` is taken */
+  /**
+   * Makes a new key, in the store that the configuration names for its kind.
+   * @throws KEY_EXISTS when `name` is taken, KEY_UNAVAILABLE
+   */
   generate(
     name: string,
     algorithm: SignatureAlgorithm,
+    kind: AuthorityKind,
   ): Promise<{ readonly reference: string; readonly signer: Signer }>
-  /** @throws KEY_NOT_FOUND, KEY_UNUSABLE */
-  open(reference: string): Promise<Signer>
+  /**
+   * `expected` is the DER SubjectPublicKeyInfo of a record or certificate that the key must belong to.
+   * @throws KEY_NOT_FOUND, KEY_UNUSABLE, KEY_MISMATCH, KEY_UNAVAILABLE while its home cannot be reached
+   */
+  open(reference: string, expected?: Bytes): Promise<Signer>
 }
 
 /** What nearly every story needs. */

@@ -12,6 +12,8 @@ export interface Attempt extends Pick<LeafDraft, 'type' | 'actor' | 'object'> {
 
 /** Who has not shown anything is counted at the door; a leaf for each would let anyone fill the log. */
 const UNKNOWN_CALLER = 'AUTHENTICATION_REQUIRED'
+/** Who is asked to come again with a nonce has not been refused anything. */
+const UNDECIDED = ['DPOP_NONCE_REQUIRED', 'DPOP_NONCE_INVALID']
 
 /**
  * Runs a story of an authenticated caller, and writes down its refusal unless the journal did so already (AU-1: a
@@ -27,7 +29,7 @@ export async function recordingDenials<Ports extends { readonly journal: Journal
   try {
     return await story({ ...ports, journal })
   } catch (error) {
-    if (isWritError(error) && error.code !== UNKNOWN_CALLER && !journal.rejected(error)) {
+    if (isWritError(error) && !isUnrecorded(error.code) && !journal.rejected(error)) {
       const { policy, input } = error.details
       const { type, actor, object, commitments, explain } = attempt
       await recordDenial(ports.journal, {
@@ -43,6 +45,10 @@ export async function recordingDenials<Ports extends { readonly journal: Journal
     }
     throw error
   }
+}
+
+function isUnrecorded(code: string): boolean {
+  return code === UNKNOWN_CALLER || UNDECIDED.includes(code)
 }
 
 /** Remembers what commits rejected with: those refusals have their leaf, and failures of the store get none. */

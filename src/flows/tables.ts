@@ -1,6 +1,6 @@
 import type { EnrollSessionRecord, JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord, LogPrivateRecord, OutboxRecord } from '#audit/index.ts'
-import type { PrincipalRecord, ReplayRecord } from '#authentication/index.ts'
+import type { PrincipalRecord, ReplayRecord, SealingKeyRecord } from '#authentication/index.ts'
 import type { AuthorityRecord } from '#authority/index.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { AgentRecord, InstanceRecord, NodeRecord, ResourceRecord } from '#registry/index.ts'
@@ -22,6 +22,7 @@ export interface Tables {
   readonly TaskToken: TaskTokenRecord
   readonly Cutoff: CutoffRecord
   readonly Replay: ReplayRecord
+  readonly SealingKey: SealingKeyRecord
   readonly LogLeaf: LogLeafRecord
   readonly LogPrivate: LogPrivateRecord
   readonly Outbox: OutboxRecord
@@ -47,6 +48,7 @@ export const PRIMARY_KEYS = {
   TaskToken: 'jti',
   Cutoff: 'key',
   Replay: 'key',
+  SealingKey: 'id',
   LogLeaf: 'hash',
   LogPrivate: 'leaf',
   Outbox: 'id',

@@ -15,6 +15,9 @@ const ROLES: Readonly<Record<TaskRight, readonly Role[]>> = {
   hold: ['operator'],
 }
 
+/** What an orchestrator may do to a task that it opened. */
+const ORCHESTRATOR_RIGHTS: readonly TaskRight[] = ['see', 'end', 'hold']
+
 /** An agent ends its own task, but cannot undo that somebody suspended it. */
 const AGENT_RIGHTS: readonly TaskRight[] = ['see', 'end']
 
@@ -38,16 +41,23 @@ export async function findTask(reader: Reader, caller: Caller, id: string, right
   return { task, agent }
 }
 
-/** Whom the caller's list is about: everyone's tasks, an owner's, or an agent's. @throws AUTHENTICATION_REQUIRED */
+/**
+ * Whom the caller's list is about: everyone's tasks, those that an orchestrator opened, an owner's, or an agent's.
+ * @throws AUTHENTICATION_REQUIRED
+ */
 export function listable(caller: Caller): {
   readonly owner?: { readonly in: readonly string[] }
   readonly agent?: string
+  readonly createdBy?: string
 } {
   requireKnown(caller)
   const { identity } = caller
   if (identity.kind === 'agent') return { agent: identity.agent.id }
   if (identity.kind === 'anonymous') throw tasksError('TASK_NOT_FOUND')
-  return holds(identity.principal, ROLES.see) ? {} : { owner: { in: ownerNames(identity.principal) } }
+  const { principal } = identity
+  if (holds(principal, ROLES.see)) return {}
+  if (holds(principal, ['orchestrator'])) return { createdBy: principal.subject }
+  return { owner: { in: ownerNames(principal) } }
 }
 
 /** Whether the caller may end this task, and so any token under it. */
@@ -68,7 +78,10 @@ function hasRight(caller: Caller, task: TaskRecord, right: TaskRight): boolean {
   const { identity } = caller
   if (identity.kind === 'agent') return identity.agent.id === task.agent && AGENT_RIGHTS.includes(right)
   if (identity.kind === 'anonymous') return false
-  return ownerNames(identity.principal).includes(task.owner) || holds(identity.principal, ROLES[right])
+  const { principal } = identity
+  if (holds(principal, ROLES[right]) || ownerNames(principal).includes(task.owner)) return true
+  const isOrchestrated = task.createdBy === principal.subject && holds(principal, ['orchestrator'])
+  return isOrchestrated && ORCHESTRATOR_RIGHTS.includes(right)
 }
 
 /** The owner of an agent is written as the principal's subject or as its name. */

@@ -1,4 +1,4 @@
-import type { KeyClass } from '#kernel/algorithms.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { fromBase64Url } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { JsonObject } from '#kernel/json.ts'
@@ -13,6 +13,7 @@ const NAMES = [
   ...['act', 'cnf', 'task', 'status', 'attestation', 'policy', 'approvals'],
 ] as const
 const KEY_CLASSES: readonly string[] = ['software', 'hsm', 'tpm'] satisfies KeyClass[]
+const SOURCES: readonly string[] = ['attested', 'declared'] satisfies KeyClassSource[]
 const SCOPE = /^[\u0021\u0023-\u005b\u005d-\u007e]+( [\u0021\u0023-\u005b\u005d-\u007e]+)*$/
 
 /**
@@ -113,14 +114,22 @@ function readTask(reader: ClaimReader): TaskTokenClaims['task'] {
 }
 
 function readAttestation(reader: ClaimReader): TaskTokenClaims['attestation'] {
-  reader.only(['key_class', 'attestor', 'at'])
+  reader.only(['key_class', 'key_class_source', 'attestor', 'at'])
   const keyClass = reader.string('key_class')
   if (!isKeyClass(keyClass)) throw invalid('attestation')
-  return { keyClass, attestor: reader.string('attestor'), at: reader.instant('at') }
+  const known = { keyClass, attestor: reader.string('attestor'), at: reader.instant('at') }
+  const source = reader.optionalString('key_class_source')
+  if (source === undefined) return known
+  if (!isSource(source)) throw invalid('attestation')
+  return { ...known, keyClassSource: source }
 }
 
 function isKeyClass(text: string): text is KeyClass {
   return KEY_CLASSES.includes(text)
+}
+
+function isSource(text: string): text is KeyClassSource {
+  return SOURCES.includes(text)
 }
 
 function readStatus(reader: ClaimReader): { readonly index: number; readonly uri: string } {

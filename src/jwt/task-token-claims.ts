@@ -1,10 +1,11 @@
-import type { KeyClass } from '#kernel/algorithms.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, type Instant } from '#kernel/instant.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { invalid } from './claims.ts'
 import { jwtError } from './errors.ts'
 import type { TaskAuthorization } from './task-authority.ts'
+import { isUserSubject } from './user-subject.ts'
 
 /** The most that a task token lives, and the most actors that its chain names. */
 export const MAX_TASK_TOKEN_LIFETIME = 5 * MINUTE
@@ -39,14 +40,19 @@ export interface TaskTokenClaims {
   /** `cnf` */
   readonly confirmation: Confirmation
   readonly task: { readonly id: string; readonly deadline: Instant }
-  readonly attestation: { readonly keyClass: KeyClass; readonly attestor: string; readonly at: Instant }
+  readonly attestation: {
+    /** Of the key in `confirmation`. */
+    readonly keyClass: KeyClass
+    /** `key_class_source`; absent where nothing is known of that key. */
+    readonly keyClassSource?: KeyClassSource
+    readonly attestor: string
+    readonly at: Instant
+  }
   readonly policy?: string
   /** `status.status_list` */
   readonly status?: { readonly index: number; readonly uri: string }
   readonly approvals?: readonly string[]
 }
-
-const USER = /^user:[a-z0-9._-]{1,64}:[\u0021-\u007e]{1,255}$/
 
 /**
  * What must hold between the claims, whoever wrote them: a life of at most five minutes that ends by the deadline; a
@@ -64,7 +70,7 @@ export function checkTaskTokenClaims(claims: TaskTokenClaims): void {
 
 function checkSubject(claims: TaskTokenClaims): void {
   const agent = agentOf(claims.subject)
-  if (agent === undefined && !USER.test(claims.subject)) throw jwtError('JWT_SUBJECT_WRONG')
+  if (agent === undefined && !isUserSubject(claims.subject)) throw jwtError('JWT_SUBJECT_WRONG')
   if (claims.actors.length > 0) return
   if (agent === undefined) throw invalid('act')
   if (!agent.equals(claims.client)) throw invalid('client_id')

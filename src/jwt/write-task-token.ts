@@ -41,6 +41,7 @@ function ownClaims(claims: TaskTokenClaims): JsonObject {
     ...(status === undefined ? {} : { status: { status_list: { idx: status.index, uri: status.uri } } }),
     attestation: {
       key_class: attestation.keyClass,
+      ...(attestation.keyClassSource === undefined ? {} : { key_class_source: attestation.keyClassSource }),
       attestor: attestation.attestor,
       at: toNumericDate(attestation.at),
     },

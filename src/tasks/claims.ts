@@ -14,7 +14,7 @@ export interface TokenFacts {
 
 /** The claims of the token of a mandate (DESIGN.md section 4): exactly one confirmation, the current actor's. */
 export function claimsOf(mandate: Mandate, facts: TokenFacts): TaskTokenClaims {
-  const { instance, spiffeId, thumbprint } = mandate.bearer
+  const { spiffeId, confirmation } = mandate.bearer
   const issuedAt = wholeSecond(mandate.issuedAt)
   return {
     issuer: facts.issuer,
@@ -29,12 +29,18 @@ export function claimsOf(mandate: Mandate, facts: TokenFacts): TaskTokenClaims {
     scope: mandate.scope.split(' '),
     authority: mandate.authority,
     actors: mandate.actors.map((actor) => SpiffeId.parse(actor)),
-    confirmation: { method: 'x5t#S256', thumbprint },
+    confirmation,
     // The claim has whole seconds only; no token outlives what it says.
     task: { id: mandate.task, deadline: wholeSecond(mandate.deadline) },
-    attestation: { keyClass: instance.keyClass, attestor: instance.attestor, at: instance.attestedAt },
+    attestation: attestationOf(mandate),
     policy: facts.policy,
   }
+}
+
+function attestationOf({ bearer }: Mandate): TaskTokenClaims['attestation'] {
+  const { instance, key } = bearer
+  const known = { keyClass: key.class, attestor: instance.attestor, at: instance.attestedAt }
+  return key.source === undefined ? known : { ...known, keyClassSource: key.source }
 }
 
 export function tokenRecordOf(mandate: Mandate, jti: string, statusIndex: number): TaskTokenRecord {

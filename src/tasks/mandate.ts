@@ -1,4 +1,6 @@
 import { after, earliest, MINUTE, SECOND, wholeSecond, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
+import type { Confirmation } from '#jwt/index.ts'
 import type { AgentRecord, InstanceRecord } from '#registry/index.ts'
 import { tasksError } from './errors.ts'
 import { covers, isNarrower } from './narrower.ts'
@@ -17,8 +19,10 @@ export interface Bearer {
   readonly agent: AgentRecord
   readonly instance: InstanceRecord
   readonly spiffeId: string
-  /** `x5t#S256` of the client certificate. */
-  readonly thumbprint: string
+  /** What the token is bound to: the certificate of the caller, or the key of its DPoP proof. */
+  readonly confirmation: Confirmation
+  /** Of the key that the token is bound to; without a source where nothing vouches for that key. */
+  readonly key: { readonly class: KeyClass; readonly source?: KeyClassSource }
   readonly certificate: { readonly serial: string; readonly notAfter: Instant }
 }
 
@@ -137,15 +141,21 @@ export class Mandate {
 
   /** How the token is bound, as its record keeps it. */
   get confirmation(): string {
-    return `x5t#S256:${this.#bearer.thumbprint}`
+    const { method, thumbprint } = this.#bearer.confirmation
+    return `${method}:${thumbprint}`
   }
 }
 
-/** A task of an agent for itself is used under the very identity that it was opened for. */
+/**
+ * A task is used by the instance that it is of, or by any of the agent where it is of none. Copies that share one
+ * SPIFFE ID are one to whoever opened a task as that ID. A task of an agent for itself is used as its very subject.
+ */
 function requireBearer(task: TaskRecord, bearer: Bearer): void {
-  const isOwn = task.agent === bearer.agent.id
-  const isSelf = !task.subject.startsWith('spiffe:') || task.subject === bearer.spiffeId
-  if (!isOwn || !isSelf) throw tasksError('TASK_NOT_FOUND')
+  const { agent, instance, spiffeId } = bearer
+  const isOwn = task.agent === agent.id
+  const isItsInstance = task.instance === null || task.instance === instance.id || task.createdBy === spiffeId
+  const isSelf = !task.subject.startsWith('spiffe:') || task.subject === spiffeId
+  if (!isOwn || !isItsInstance || !isSelf) throw tasksError('TASK_NOT_FOUND')
 }
 
 function expiryOf(task: TaskRecord, bearer: Bearer, now: Instant, ...parents: readonly Instant[]): Instant {

@@ -10,7 +10,12 @@ export const TASK_LIMITS = { derivations: 1_000_000, defaultDerivations: 100 } a
 
 export interface Opening {
   readonly agent: AgentRecord
-  readonly instance: InstanceRecord
+  /** Null leaves it to any instance of the agent. */
+  readonly instance: InstanceRecord | null
+  readonly subject: string
+  /** SHA-256 of the proof of a user, hex. */
+  readonly subjectProof: string | null
+  readonly createdBy: string
   readonly authority: readonly AuthorizationDetail[]
   readonly deadline: Instant | null
   readonly maxDepth: number | null
@@ -18,22 +23,22 @@ export interface Opening {
 }
 
 /**
- * A task that an instance opens for itself: it is subject and actor in one. What is left out is as much as the agent
- * is allowed; whether it is allowed what is asked for, policy says.
+ * A task of an agent. What is left out is as much as the agent is allowed; whether it is allowed what is asked for,
+ * policy says, and whether whoever opens it may speak for the subject, whoever calls this.
  * @throws TASK_DEADLINE_INVALID, TASK_LIMIT_INVALID
  */
 export function openedTask(opening: Opening, now: Instant, random: Random): TaskRecord {
-  const { agent, instance } = opening
+  const { agent, instance, subject, subjectProof, createdBy } = opening
   const latest = after(now, agent.maxTaskLifetime)
   const deadline = opening.deadline ?? latest
   if (deadline <= now || deadline > latest) throw tasksError('TASK_DEADLINE_INVALID')
   return {
     id: newId('task', now, random),
     agent: agent.id,
-    instance: instance.id,
+    instance: instance?.id ?? null,
     owner: agent.owner,
-    subject: instance.spiffeId,
-    subjectProof: null,
+    subject,
+    subjectProof,
     authority: opening.authority,
     transaction: toBase64Url(random.bytes(16)),
     deadline: earliest(deadline, latest),
@@ -41,7 +46,7 @@ export function openedTask(opening: Opening, now: Instant, random: Random): Task
     maxDerivations: limit(opening.maxDerivations ?? TASK_LIMITS.defaultDerivations, TASK_LIMITS.derivations),
     state: 'active',
     version: 1,
-    createdBy: instance.spiffeId,
+    createdBy,
     createdAt: now,
     endedAt: null,
   }

@@ -15,13 +15,14 @@ export type TaskState = 'pending' | 'active' | 'suspended' | 'completed' | 'revo
 /** Who may do what to what, for whom, until when. Its authority never changes; more authority is another task. */
 export interface TaskRecord {
   readonly id: string
-  /** Id of the agent, and the instance that opened it (null when an orchestrator did). */
+  /** Id of the agent whose instances work under it. */
   readonly agent: string
+  /** The one that works under it; null where an orchestrator leaves that to any of them. */
   readonly instance: string | null
   readonly owner: string
   /** A SPIFFE ID (the agent works for itself) or `user:<issuer name>:<sub>`. */
   readonly subject: string
-  /** SHA-256 of the proof of the subject, hex; null when the agent is the subject. */
+  /** SHA-256 of the proof of the subject, hex; null when the agent is the subject, or an orchestrator asserted it. */
   readonly subjectProof: string | null
   readonly authority: readonly AuthorizationDetail[]
   /** Correlates everything done under it (`txn`). */
@@ -31,6 +32,7 @@ export interface TaskRecord {
   readonly maxDerivations: number
   readonly state: TaskState
   readonly version: number
+  /** SPIFFE ID of the agent's instance, or the subject of the orchestrator, that opened it. */
   readonly createdBy: string
   readonly createdAt: Instant
   readonly endedAt: Instant | null

@@ -7,6 +7,8 @@ export interface TaskView {
   readonly id: string
   /** Name of the agent. */
   readonly agent: string
+  /** Id of the only instance that may use it; null where any of the agent may. */
+  readonly instance: string | null
   readonly subject: string
   readonly owner: string
   readonly state: TaskState
@@ -14,6 +16,7 @@ export interface TaskView {
   readonly deadline: Instant
   readonly maxDepth: number
   readonly maxDerivations: number
+  readonly createdBy: string
   readonly createdAt: Instant
   /** When it was completed or revoked, or its deadline once that has passed; null while it can still be used. */
   readonly endedAt: Instant | null
@@ -25,6 +28,7 @@ export function viewOf(task: TaskRecord, agentName: string, now: Instant): TaskV
   return {
     id: task.id,
     agent: agentName,
+    instance: task.instance,
     subject: task.subject,
     owner: task.owner,
     state,
@@ -32,6 +36,7 @@ export function viewOf(task: TaskRecord, agentName: string, now: Instant): TaskV
     deadline: task.deadline,
     maxDepth: task.maxDepth,
     maxDerivations: task.maxDerivations,
+    createdBy: task.createdBy,
     createdAt: task.createdAt,
     endedAt: state === 'expired' ? (task.endedAt ?? task.deadline) : task.endedAt,
     transaction: task.transaction,

@@ -144,14 +144,26 @@ export const createPrincipalRequest = z.strictObject({
   subject: z.union([spiffeIdText, z.string().regex(/^local:(0|[1-9][0-9]{0,9})$/)]),
   name: text(128),
   roles: z.array(role).min(1).max(7),
+  /** `user:<issuer name>:<sub>` or `user:<issuer name>:*`, and names of agents, for an orchestrator. */
+  subjects: z.array(text(327)).max(100).optional(),
+  agents: z.array(agentName).max(64).optional(),
 })
 export type CreatePrincipalRequest = z.output<typeof createPrincipalRequest>
+
+/** `POST /v1/principals/{id}/orchestration`: in place of what it was. */
+export const orchestrationRequest = z.strictObject({
+  subjects: z.array(text(327)).max(100),
+  agents: z.array(agentName).max(64),
+})
+export type OrchestrationRequest = z.output<typeof orchestrationRequest>
 
 export const principalView = z.object({
   id: id('principal'),
   subject: text(2048),
   name: text(128),
   roles: z.array(role),
+  subjects: z.array(text(327)),
+  agents: z.array(agentName),
   state: z.enum(['active', 'removed']),
   created_at: instantText,
 })

@@ -16,7 +16,7 @@ export type TrustBundleDocument = z.output<typeof trustBundle>
 
 const url = z.string().max(2048)
 
-/** RFC 8414 section 2, with the members of RFC 8705 and RFC 9396 that we serve. */
+/** RFC 8414 section 2, with the members of RFC 8705, RFC 9396 and RFC 9449 that we serve. */
 export const authorizationServerMetadata = z.object({
   issuer: url,
   token_endpoint: url,
@@ -30,6 +30,7 @@ export const authorizationServerMetadata = z.object({
   introspection_endpoint_auth_methods_supported: z.array(z.string()),
   revocation_endpoint_auth_methods_supported: z.array(z.string()),
   tls_client_certificate_bound_access_tokens: z.boolean(),
+  dpop_signing_alg_values_supported: z.array(z.string()),
   mtls_endpoint_aliases: z.object({ token_endpoint: url, introspection_endpoint: url, revocation_endpoint: url }),
   authorization_details_types_supported: z.array(z.string()),
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { action, id, instantText, listOf, resourceUri, seconds, text } from './values.ts'
+import { action, id, instanceId, instantText, listOf, resourceUri, seconds, text } from './values.ts'
 
 /** One entry of `authorization_details` (RFC 9396 section 2) of our one type. */
 export const authorizationDetail = z.strictObject({
@@ -24,6 +24,10 @@ export const openTaskRequest = z
     deadline: instantText.optional(),
     max_depth: z.int().min(0).max(16).optional(),
     max_derivations: z.int().min(0).max(1_000_000).optional(),
+    /** What an orchestrator names: the agent (name or id) and the user, and one instance unless any will do. */
+    agent: text(64).optional(),
+    instance: instanceId.optional(),
+    subject: text(327).optional(),
   })
   .refine((request) => request.expires_in === undefined || request.deadline === undefined, { path: ['deadline'] })
 export type OpenTaskRequest = z.output<typeof openTaskRequest>
@@ -33,6 +37,7 @@ export const taskState = z.enum(['pending', 'active', 'suspended', 'completed', 
 export const taskView = z.object({
   id: id('task'),
   agent: text(128),
+  instance: text(64).nullable(),
   subject: text(2048),
   owner: text(256),
   state: taskState,
@@ -40,6 +45,7 @@ export const taskView = z.object({
   deadline: instantText,
   max_depth: z.int(),
   max_derivations: z.int(),
+  created_by: text(2048),
   created_at: instantText,
   ended_at: instantText.nullable(),
   txn: text(128),

@@ -56,6 +56,22 @@ const CERTIFICATE_ERRORS = {
   TEMPLATE_INVALID: 'The certificate to be made would break RFC 5280.',
 } as const satisfies ErrorTable
 
+const CRL_ERRORS = {
+  CRL_TOO_LARGE: 'The CRL is larger, or lists more certificates, than is accepted.',
+  CRL_MALFORMED: 'The CRL is not a DER CertificateList as RFC 5280 section 5.1 has it.',
+  CRL_VERSION: 'Only version 2 CRLs are accepted.',
+  CRL_ALGORITHM:
+    'The two signature algorithms of a CRL are one that is accepted, with the parameters that it requires.',
+  CRL_TIME: 'A CRL says when the next one comes, which is after its own time.',
+  CRL_ENTRY:
+    'A CRL lists each certificate once, by a proper serial number, with a time that is not after its own and a reason that complete CRLs have; where nothing is revoked it has no list.',
+  CRL_EXTENSION:
+    'A CRL carries its number and the identifier of the key that signed it, its scope critically, and no other critical extension.',
+  CRL_DELTA: 'Delta CRLs are not accepted.',
+  CRL_ISSUER: 'The CRL is not of this issuer, or the issuer may not sign CRLs.',
+  CRL_SIGNATURE_INVALID: 'The CRL is not signed by its issuer.',
+} as const satisfies ErrorTable
+
 const PATH_ERRORS = {
   PATH_NOT_FOUND: 'No chain leads from the certificate to a trusted authority.',
   PATH_TOO_LONG: 'The chain has more certificates than are accepted.',
@@ -91,6 +107,7 @@ export const X509_ERRORS = {
   ...KEY_ERRORS,
   ...REQUEST_ERRORS,
   ...CERTIFICATE_ERRORS,
+  ...CRL_ERRORS,
   ...PATH_ERRORS,
   ...SVID_ERRORS,
 } as const satisfies ErrorTable

@@ -1,5 +1,16 @@
 export { X509_ERRORS, x509Error, type X509ErrorCode } from './errors.ts'
 export { Certificate, DEFAULT_CERTIFICATE_LIMITS, parseCertificate, type CertificateLimits } from './certificate.ts'
+export { Crl, DEFAULT_CRL_LIMITS, parseCrl } from './crl/crl.ts'
+export { assembleCrl, createCrl, encodeTbsCrl, type CrlTemplate } from './crl/encode.ts'
+export { CrlEntry } from './crl/entry.ts'
+export {
+  REVOCATION_REASONS,
+  type CrlLimits,
+  type CrlScope,
+  type RevocationReason,
+  type RevokedCertificate,
+} from './crl/types.ts'
+export { verifyCrl } from './crl/verify.ts'
 export { createCsr } from './create-csr.ts'
 export { CertificateRequest, DEFAULT_CSR_LIMITS, parseCsr, type CsrLimits } from './csr.ts'
 export { KEY_USAGES } from './extensions/types.ts'

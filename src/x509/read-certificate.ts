@@ -10,6 +10,7 @@ import type { Extension } from './extensions/types.ts'
 import { parsePublicKey, type PublicKey } from './keys/public-key.ts'
 import { readAlgorithm, type AlgorithmIdentifier } from './keys/signature-algorithm.ts'
 import { readName } from './name.ts'
+import { isSerial } from './serial.ts'
 
 export interface CertificateParts {
   readonly tbs: Bytes
@@ -31,7 +32,6 @@ interface Limits {
 }
 
 const V3 = 2
-const MAX_SERIAL_OCTETS = 20
 
 /** The structure first, cheaply and whole; then what it holds, the key last. Throws what `parseCertificate` promises. */
 export function readCertificate(der: Bytes, limits: Limits): CertificateParts {
@@ -103,9 +103,7 @@ function readVersion(tbs: DerReader): void {
 /** C2 */
 function readSerial(tbs: DerReader): Bytes {
   const serial = tbs.integer()
-  const first = serial[0] ?? 0
-  const zero = serial.length === 1 && first === 0
-  if (first >= 0x80 || zero || serial.length > MAX_SERIAL_OCTETS) throw x509Error('CERTIFICATE_SERIAL')
+  if (!isSerial(serial)) throw x509Error('CERTIFICATE_SERIAL')
   return serial
 }
 

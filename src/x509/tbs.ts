@@ -8,6 +8,7 @@ import { x509Error } from './errors.ts'
 import { extensionOid, writeExtension } from './extensions/write.ts'
 import type { Extension } from './extensions/types.ts'
 import { encodeAlgorithm } from './keys/signature-algorithm.ts'
+import { isSerial } from './serial.ts'
 
 /** Everything that a certificate says, before it is signed. Names and key are DER; `encodeName` makes the names. */
 export interface TbsTemplate {
@@ -89,11 +90,6 @@ function checkTemplate(template: TbsTemplate): void {
 /** Throws TEMPLATE_INVALID; only the name of the wrong part is told. */
 function refuseUnless(right: boolean, part: string): void {
   if (!right) throw x509Error('TEMPLATE_INVALID', { details: { part } })
-}
-
-function isSerial(serial: Bytes): boolean {
-  const [first = 0x80, second = 0] = serial
-  return serial.length <= 20 && first < 0x80 && (first > 0 || second >= 0x80)
 }
 
 function checkExtensions({ extensions, subject }: TbsTemplate): void {

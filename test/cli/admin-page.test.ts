@@ -75,6 +75,12 @@ describe('docs/admin.md', () => {
     expect(cooked.stderr).toContain('[ROLE_REQUIRED]')
   })
 
+  it('lets an orchestrator open tasks for the users of its list and of the agents of its list, and no others', () => {
+    expect(printed('principal set')).toMatch(/set principal prn_[^]*not in the list: 3\n$/)
+    expect(cooked.stderr).toContain('[TASK_AGENT_NOT_ALLOWED]')
+    expect(printed('cut -d.')).toContain('"sub":"user:corp:00u1a2b3"')
+  })
+
   it('suspends, resumes and retires, after showing what it would hit', () => {
     const said = printed('suspend invoice-bot')
     expect(said).toMatch(/would suspend invoice-bot[^]*suspended invoice-bot[^]*resumed invoice-bot/)

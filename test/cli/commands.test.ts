@@ -43,6 +43,21 @@ describe('admin commands, through the socket', () => {
     expect(rows.map(({ name }) => name)).toContain('bot')
   })
 
+  it('lets an orchestrator name agent and user, and keeps its lists', async () => {
+    const added = await run('principal', 'add', 'local:4711', '--name', 's', '--role', 'orchestrator', '--json')
+    const { id } = JSON.parse(added.stdout) as { id: string }
+    const lists = ['--subjects', 'user:corp:*', '--subjects', 'user:partner:bob', '--agents', 'bot', '--json']
+    const set = await run('principal', 'set', id, ...lists)
+    expect(JSON.parse(set.stdout)).toMatchObject({ subjects: ['user:corp:*', 'user:partner:bob'], agents: ['bot'] })
+    const rows = JSON.parse((await run('principal', 'list', '--json')).stdout) as { id: string; subject: string }[]
+    const me = rows.find(({ subject }) => subject === `local:${String(process.getuid?.())}`)?.id ?? ''
+    const open = ['task', 'open', '--agent', 'bot', '--subject', 'user:corp:alice', '--resource', BILLING]
+    expect((await run(...open, '--action', 'read')).stderr).toContain('[TASK_AGENT_NOT_ALLOWED]')
+    expect((await run('principal', 'set', me, ...lists)).code).toBe(0)
+    const opened = await run(...open, '--action', 'read', '--json')
+    expect(JSON.parse(opened.stdout)).toMatchObject({ agent: 'bot', instance: null, subject: 'user:corp:alice' })
+  })
+
   it('says what a suspension would hit, and changes nothing', async () => {
     const identity = await enrolled()
     const instance = (JSON.parse(readFileSync(join(cwd, identity, 'identity.json'), 'utf8')) as { instance: string })

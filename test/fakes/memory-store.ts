@@ -6,6 +6,8 @@ import type {
   Commit,
   Committed,
   Counters,
+  Firsts,
+  FirstTable,
   Journal,
   Leases,
   ListQuery,
@@ -46,7 +48,7 @@ export interface MemoryStoreOptions {
  * The store in memory, with the same meaning as the real ones and nothing durable. Commits run one after the other,
  * so the lock is none. `leaves` and `events` are in the order in which they were written.
  */
-export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMarks {
+export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMarks, Firsts {
   readonly leaves: (LogLeafRecord & { readonly draft: LeafDraft })[] = []
   readonly events: OutboxRecord[] = []
   /** Set it to make a commit fail with STORE_UNAVAILABLE. */
@@ -165,6 +167,13 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     return Promise.resolve()
   }
 
+  async insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean> {
+    const shape = shapeOf(table)
+    const isFirst = !clash(shape, this.#rows(table), row as unknown as Row)
+    if (isFirst) this.seed(table, row)
+    return Promise.resolve(isFirst)
+  }
+
   async databaseNow(): Promise<Instant | null> {
     return Promise.resolve(this.databaseClock)
   }
@@ -187,7 +196,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
 
   async purge(before: Instant): Promise<number> {
     const expired = (row: Row): boolean => (row['expiresAt'] as number) < before
-    const tables = ['Replay', 'EnrollSession'] as const
+    const tables = ['Replay', 'EnrollSession', 'SealingKey'] as const
     const total = tables.reduce((sum, table) => sum + this.#rows(table).filter(expired).length, 0)
     for (const table of tables)
       this.#tables.set(

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Caller, Role } from '#authentication/index.ts'
+import type { Caller, PrincipalRequest, Role } from '#authentication/index.ts'
 import { listAgents } from '#flows/admin/agents.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
-import { addPrincipal, removePrincipal } from '#flows/admin/principals.ts'
+import { addPrincipal, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate } from '#flows/authenticate.ts'
 import { codeOfAsync } from '../support/code-of.ts'
@@ -31,6 +31,50 @@ describe('principals', () => {
     expect(await add('x', ['root' as Role])).toBe('PRINCIPAL_ROLES_INVALID')
     expect(await add('x', ['viewer'])).toBe('ACCEPTED')
     expect(await add('x', ['viewer'])).toBe('PRINCIPAL_TAKEN')
+  })
+
+  it.each([
+    [
+      'subjects of somebody who is no orchestrator',
+      { roles: ['operator'], subjects: ['user:corp:a'] },
+      'NOT_ORCHESTRATOR',
+    ],
+    ['agents of somebody who is no orchestrator', { roles: ['viewer'], agents: ['bot'] }, 'NOT_ORCHESTRATOR'],
+    ['a subject that is no user', { subjects: ['spiffe://example.org/agent/a'] }, 'SUBJECTS_INVALID'],
+    ['a star in the middle', { subjects: ['user:corp:al*'] }, 'SUBJECTS_INVALID'],
+    ['a star behind a colon of a sub', { subjects: ['user:corp:partner:*'] }, 'SUBJECTS_INVALID'],
+    ['a star for the issuer', { subjects: ['user:*:alice'] }, 'SUBJECTS_INVALID'],
+    ['a subject twice', { subjects: ['user:corp:a', 'user:corp:a'] }, 'SUBJECTS_INVALID'],
+    ['101 subjects', { subjects: Array.from({ length: 101 }, (_, n) => `user:corp:${String(n)}`) }, 'SUBJECTS_INVALID'],
+    ['an agent by its path', { agents: ['/agent/bot'] }, 'AGENTS_INVALID'],
+    ['a star for the agent', { agents: ['*'] }, 'AGENTS_INVALID'],
+    ['an agent twice', { agents: ['bot', 'bot'] }, 'AGENTS_INVALID'],
+  ])('cannot have %s', async (_, change, code) => {
+    const request = { subject: 'local:5', name: 'x', roles: ['orchestrator'], ...change } as PrincipalRequest
+    expect(await codeOfAsync(() => addPrincipal(world.ports, world.admin, request))).toBe(`PRINCIPAL_${code}`)
+  })
+
+  it('are told whom they may open tasks for, by an admin, in place of what it was, and on record', async () => {
+    const request = { subject: 'local:7', name: 'x', roles: ['orchestrator'] as const, subjects: ['user:corp:*'] }
+    const { id } = await addPrincipal(world.ports, world.admin, request)
+    const lists = { id, subjects: ['user:corp:alice'], agents: ['bot'] }
+    const set = (caller: Caller, change: object = {}) =>
+      codeOfAsync(() => setOrchestration(world.ports, caller, { ...lists, ...change }))
+    expect(await set(await authenticate(world.ports, { kind: 'unix', uid: 7 }))).toBe('ROLE_REQUIRED')
+    expect(await set(world.admin, { id: 'prn_none' })).toBe('PRINCIPAL_NOT_FOUND')
+    expect(await set(world.admin, { agents: ['*'] })).toBe('PRINCIPAL_AGENTS_INVALID')
+    expect(await set(world.admin)).toBe('ACCEPTED')
+    const leaf = world.store.leaves.at(-1)?.draft
+    expect(leaf).toMatchObject({ type: 'principal.changed', object: `principal:${id}` })
+    expect(leaf?.private).toEqual({ subjects: 'user:corp:alice', agents: 'bot' })
+    expect(JSON.stringify(leaf?.commitments)).not.toContain('alice')
+    const caller = await authenticate(world.ports, { kind: 'unix', uid: 7 })
+    expect(caller.requireRole('orchestrator')).toMatchObject({ subjects: ['user:corp:alice'], agents: ['bot'] })
+    await removePrincipal(world.ports, world.admin, id)
+    expect(await set(world.admin)).toBe('PRINCIPAL_NOT_FOUND')
+    await addPrincipal(world.ports, world.admin, { ...request, subjects: [] })
+    const back = await authenticate(world.ports, { kind: 'unix', uid: 7 })
+    expect(back.requireRole('orchestrator')).toMatchObject({ id, subjects: [], agents: [] })
   })
 
   it('lose everything at once when they are removed, and come back only with what is given anew', async () => {

@@ -6,7 +6,7 @@ import { listLeaves } from '#flows/admin/audit-log.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
 import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join-tokens.ts'
-import { addPrincipal, listPrincipals, removePrincipal } from '#flows/admin/principals.ts'
+import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate } from '#flows/authenticate.ts'
@@ -55,6 +55,13 @@ const STORIES: Readonly<
   addPrincipal: {
     roles: [],
     tell: (caller) => addPrincipal(world.ports, caller, { subject: 'local:9', name: 'x', roles: ['viewer'] }),
+  },
+  setOrchestration: {
+    roles: [],
+    tell: (caller) => {
+      const [first] = world.store.all('Principal')
+      return setOrchestration(world.ports, caller, { id: first?.id ?? '', subjects: [], agents: [] })
+    },
   },
   listPrincipals: { roles: ['auditor'], tell: (caller) => listPrincipals(world.ports, caller, PAGE) },
   listLeaves: { roles: ['auditor'], tell: (caller) => listLeaves(world.ports, caller, PAGE) },

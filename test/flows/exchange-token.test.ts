@@ -25,6 +25,7 @@ describe('an exchange that starts a chain', () => {
     expect(rest).toEqual({
       issuedTokenType: 'urn:ietf:params:oauth:token-type:access_token',
       tokenType: 'Bearer',
+      dpopNonce: null,
       expiresIn: 180,
       scope: 'invoices:pay invoices:read',
       authorizationDetails: [

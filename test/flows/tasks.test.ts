@@ -26,6 +26,7 @@ describe('opening a task', () => {
     expect(task).toEqual({
       id: expect.stringMatching(/^task_/) as string,
       agent: 'invoice-bot',
+      instance: bot.instance,
       subject: bot.spiffeId,
       owner: 'team-billing',
       state: 'active',
@@ -33,6 +34,7 @@ describe('opening a task', () => {
       deadline: after(now, HOUR),
       maxDepth: 1,
       maxDerivations: 5,
+      createdBy: bot.spiffeId,
       createdAt: now,
       endedAt: null,
       transaction: expect.stringMatching(/^[\w-]{22}$/) as string,

@@ -6,6 +6,7 @@ import type { InitializeAuthoritiesOptions } from '#flows/initialize-authorities
 import { introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { openTask } from '#flows/open-task.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { encodeBundle } from '#spiffe/index.ts'
 import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
@@ -44,10 +45,12 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
     ...world.ports,
     counters: world.store,
     statusIndexes: new StatusIndexes(world.store, 8),
+    nonces: new ProofNonces({ reader: world.store, firsts: world.store, random: world.ports.random }),
   }
   const caller = await authenticate(ports, peer)
   const authority = [{ type: 'task', resource: RECEIVER, actions: ['invoices:read'] }] as const
-  const wish = { authority, expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
+  const limits = { expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
+  const wish = { authority, ...limits, orchestrated: null }
   const { id: task } = await openTask(ports, caller, wish)
   const exchange = async (change: Partial<ExchangeRequest>): Promise<string> => {
     const { accessToken } = await exchangeToken(ports, caller, { ...request(answer.svid.spiffeId), ...change })
@@ -82,5 +85,6 @@ function request(clientId: string): ExchangeRequest {
     scope: null,
     authorizationDetails: null,
     taskId: null,
+    dpop: [],
   }
 }

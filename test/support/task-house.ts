@@ -7,6 +7,7 @@ import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import { introspectToken, type Introspection } from '#flows/introspect-token.ts'
 import { openTask, type OpenTaskRequest } from '#flows/open-task.ts'
 import type { Where } from '#flows/ports.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import type { Tables } from '#flows/tables.ts'
 import { issuanceProfile, type CertificateRecord } from '#issuance/index.ts'
@@ -40,6 +41,16 @@ export const AUTHORITY: readonly AuthorizationDetail[] = [
   },
   { type: 'task', resource: MAIL, actions: ['mail:send'] },
 ]
+
+/** The whole authority, for as long as the agent may. */
+export const OPENING: OpenTaskRequest = {
+  authority: AUTHORITY,
+  expiresIn: null,
+  deadline: null,
+  maxDepth: null,
+  maxDerivations: null,
+  orchestrated: null,
+}
 
 const SYSTEM_LEAF = {
   actor: 'system',
@@ -89,6 +100,7 @@ export class TaskHouse {
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       counters: store,
       statusIndexes: new StatusIndexes(store, 8),
+      nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
     const house = new TaskHouse(store, clock, ports)
     house.addResource(BILLING, ['invoices:read', 'invoices:pay'], 'spiffe://example.org/agent/billing')
@@ -217,7 +229,9 @@ export class TaskHouse {
 
   principal(subject: string, ...roles: readonly Role[]): Caller {
     const createdAt = this.clock.now()
-    const principal = { id: 'prn_1', subject, name: subject, roles, state: 'active', createdAt } as const
+    const lists = { subjects: [], agents: [] }
+    const rest = { ...lists, state: 'active', version: 1, createdAt } as const
+    const principal = { id: 'prn_1', subject, name: subject, roles, ...rest }
     return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false })
   }
 
@@ -226,8 +240,7 @@ export class TaskHouse {
   }
 
   open(copy: Copy, change: Partial<OpenTaskRequest> = {}): Promise<TaskView> {
-    const request = { authority: AUTHORITY, expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
-    return openTask(this.ports, this.caller(copy), { ...request, ...change })
+    return openTask(this.ports, this.caller(copy), { ...OPENING, ...change })
   }
 
   /** A JWT-SVID of the copy, addressed to us. */
@@ -259,6 +272,7 @@ export class TaskHouse {
       scope: null,
       authorizationDetails: null,
       taskId: null,
+      dpop: [],
     }
     return exchangeToken(this.ports, this.caller(copy), { ...request, ...change })
   }

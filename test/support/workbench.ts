@@ -25,6 +25,12 @@ export class Workbench {
     return execFileSync(command, args, { cwd: this.#folder, stdio: 'pipe' }).toString()
   }
 
+  /** Runs a program in the folder, whatever it makes of it: everything that it says. */
+  answer(command: string, ...args: string[]): string {
+    const { stdout, stderr } = spawnSync(command, args, { cwd: this.#folder })
+    return stdout.toString() + stderr.toString()
+  }
+
   write(name: string, contents: string | Bytes): string {
     const path = join(this.#folder, name)
     writeFileSync(path, contents)

@@ -1,30 +1,6 @@
 import type { PRIMARY_KEYS, TableName, Tables } from '#flows/tables.ts'
+import type { ColumnKind, TypedTable } from './column-kinds.ts'
 import { storeError } from './errors.ts'
-
-/**
- * What a column holds in both databases: `text`, `integer` (64 bits; instants are milliseconds), `bytes`, or `json`
- * (a list or an object, kept as JSON text). A question mark allows null.
- */
-export type ColumnKind = 'text' | 'integer' | 'bytes' | 'json' | 'text?' | 'integer?' | 'bytes?' | 'json?'
-
-type KindOf<Value> = Value extends string
-  ? 'text'
-  : Value extends number
-    ? 'integer'
-    : Value extends Uint8Array
-      ? 'bytes'
-      : 'json'
-
-type Nullable<Kind extends string, Value> = null extends Value ? `${Kind}?` : Kind
-
-type ColumnsOf<Row> = { readonly [Column in keyof Row]-?: Nullable<KindOf<NonNullable<Row[Column]>>, Row[Column]> }
-
-interface TypedTable<Row, Key> {
-  /** Begins with the column in `PRIMARY_KEYS`. */
-  readonly primaryKey: readonly [Key, ...(keyof Row & string)[]]
-  readonly unique: readonly (readonly (keyof Row & string)[])[]
-  readonly columns: ColumnsOf<Row>
-}
 
 /**
  * The tables as both databases have them, in the order of the records. Every SQL identifier that the store ever
@@ -107,7 +83,17 @@ const TABLES = {
   Principal: {
     primaryKey: ['id'],
     unique: [['subject']],
-    columns: { id: 'text', subject: 'text', name: 'text', roles: 'json', state: 'text', createdAt: 'integer' },
+    columns: {
+      id: 'text',
+      subject: 'text',
+      name: 'text',
+      roles: 'json',
+      subjects: 'json',
+      agents: 'json',
+      state: 'text',
+      version: 'integer',
+      createdAt: 'integer',
+    },
   },
   EnrollSession: {
     primaryKey: ['hash'],
@@ -231,6 +217,11 @@ const TABLES = {
       createdBy: 'text',
       createdAt: 'integer',
     },
+  },
+  SealingKey: {
+    primaryKey: ['id'],
+    unique: [],
+    columns: { id: 'text', secret: 'bytes', expiresAt: 'integer' },
   },
   Replay: { primaryKey: ['key'], unique: [], columns: { key: 'text', expiresAt: 'integer' } },
   LogLeaf: {

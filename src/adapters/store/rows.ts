@@ -1,4 +1,5 @@
-import type { ColumnKind, TableShape } from './columns.ts'
+import type { ColumnKind } from './column-kinds.ts'
+import type { TableShape } from './columns.ts'
 import { storeError } from './errors.ts'
 
 export type Row = Readonly<Record<string, unknown>>

@@ -1,4 +1,5 @@
-import type { ColumnKind, TableShape } from './columns.ts'
+import type { ColumnKind } from './column-kinds.ts'
+import type { TableShape } from './columns.ts'
 import type { Operator, Test } from './conditions.ts'
 
 /** How one database spells what differs. */

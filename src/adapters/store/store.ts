@@ -1,8 +1,8 @@
-import type { ClockMarks, Counters, EnrollSessions, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
+import type { ClockMarks, Counters, EnrollSessions, Firsts, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
-export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions {
+export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions, Firsts {
   readonly kind: 'sqlite' | 'postgresql'
   /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
   purge(before: Instant): Promise<number>
@@ -16,7 +16,7 @@ export interface Store extends Reader, Journal, Counters, Leases, Sequencer, Clo
 export const SEQUENCED_AT_ONCE = 1000
 
 /** The tables whose rows mean nothing any more once they have expired. */
-export const PERISHABLE = ['Replay', 'EnrollSession'] as const
+export const PERISHABLE = ['Replay', 'EnrollSession', 'SealingKey'] as const
 
 /** In the order in which a replica wrote them; the position continues where the last one ended. */
 export const SEQUENCE = {

@@ -62,10 +62,11 @@ function challenge(scheme: string | null, context: FailureContext): Record<strin
 }
 
 function headersOf(error: WritError, status: number, failure: Failure): Record<string, string> {
-  const { retryAfter, allow } = error.details
+  const { retryAfter, allow, dpopNonce } = error.details
   const seconds = typeof retryAfter === 'number' ? Math.max(Math.ceil(retryAfter), 1) : failure.retryAfter
   return {
     ...(seconds === undefined ? {} : { 'retry-after': String(seconds) }),
+    ...(typeof dpopNonce === 'string' ? { 'dpop-nonce': dpopNonce } : {}),
     ...(status === 405 && typeof allow === 'string' ? { allow } : {}),
   }
 }

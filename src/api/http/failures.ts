@@ -1,6 +1,7 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
 export type OauthCode =
@@ -14,6 +15,8 @@ export type OauthCode =
   | 'invalid_target'
   | 'invalid_authorization_details'
   | 'access_denied'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'temporarily_unavailable'
   | 'server_error'
 
@@ -26,10 +29,10 @@ export interface Failure {
   readonly retryAfter?: number
 }
 
-/** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
-type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
+/** The failures of store and keys that a caller may hear of; every other one is INTERNAL_ERROR. */
+type HomeCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED' | 'KEY_UNAVAILABLE'
 
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode | (typeof OUTBOUND_CODES)[number]
+type PublicCode = ErrorCode | HttpErrorCode | HomeCode | (typeof OUTBOUND_CODES)[number]
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -55,7 +58,7 @@ const TRANSPORT = {
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
-  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED']),
+  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
 
@@ -79,8 +82,16 @@ const CALLERS = {
     'ORIGIN_FORBIDDEN',
   ]),
   ...each({ status: 400 }, ['PRINCIPAL_SUBJECT_INVALID', 'PRINCIPAL_NAME_REQUIRED', 'PRINCIPAL_ROLES_INVALID']),
+  ...each({ status: 400 }, ['PRINCIPAL_NOT_ORCHESTRATOR', 'PRINCIPAL_SUBJECTS_INVALID', 'PRINCIPAL_AGENTS_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
-  ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
+  ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_CHANGED', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
+}
+
+/** RFC 9449 sections 5 and 8; WIMSE answers 400 where an identity or its proof is not good (WI-4). */
+const PROOFS = {
+  ...each({ status: 400, oauth: 'invalid_dpop_proof' }, DPOP_CODES),
+  ...each({ status: 400, oauth: 'use_dpop_nonce' }, ['DPOP_NONCE_REQUIRED', 'DPOP_NONCE_INVALID']),
+  ...each({ status: 400, oauth: 'invalid_client' }, WORKLOAD_CODES),
 }
 
 const ENROLLMENT = {
@@ -192,6 +203,8 @@ const ISSUANCE = {
 const TASKS = {
   ...each({ status: 404 }, ['TASK_NOT_FOUND']),
   ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
+  ...each({ status: 400 }, ['TASK_AGENT_MISSING', 'TASK_SUBJECT_MISSING', 'TASK_SUBJECT_INVALID']),
+  ...each(DENIED, ['TASK_ORDER_FORBIDDEN', 'TASK_AGENT_NOT_ALLOWED', 'TASK_SUBJECT_NOT_ALLOWED']),
   ...each({ status: 409 }, [
     'TASK_PENDING',
     'TASK_SUSPENDED',
@@ -253,6 +266,7 @@ export const FAILURES = {
   ...everyCodec({ status: 400 }),
   ...TRANSPORT,
   ...CALLERS,
+  ...PROOFS,
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,

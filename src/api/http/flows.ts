@@ -6,6 +6,7 @@ import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
 import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
+import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
@@ -79,6 +80,7 @@ export interface AdminFlows {
   readonly listJoinTokens: Story<PageRequest, Page<JoinTokenRecord>>
   readonly deleteJoinToken: Story<string, void>
   readonly addPrincipal: Story<PrincipalRequest, PrincipalRecord>
+  readonly setOrchestration: Story<OrchestrationRequest, PrincipalRecord>
   readonly listPrincipals: Story<PageRequest, Page<PrincipalRecord>>
   readonly removePrincipal: Story<string, PrincipalRecord>
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>

@@ -40,6 +40,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   JoinTokenCreated: wire.joinTokenCreated,
   JoinTokenList: wire.joinTokenList,
   CreatePrincipalRequest: wire.createPrincipalRequest,
+  OrchestrationRequest: wire.orchestrationRequest,
   Principal: wire.principalView,
   PrincipalList: wire.principalList,
   InstanceList: wire.instanceList,

@@ -27,6 +27,8 @@ export interface Call<Body, Query> {
   readonly address: string
   /** The media types that the client prefers, as it wrote them. */
   readonly accept: string
+  /** Every value of the DPoP header. */
+  readonly dpop: readonly string[]
 }
 
 export interface Answer {

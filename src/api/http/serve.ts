@@ -61,8 +61,9 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const body = await readBody(request, route)
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
+  const dpop = request.headersDistinct['dpop'] ?? []
   try {
-    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept })
+    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {

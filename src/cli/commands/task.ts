@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
-import type { AuthorizationDetail, Session, TaskView } from '#client/index.ts'
+import { openTask, type AuthorizationDetail, type Session, type TaskView } from '#client/index.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import { action, collect, example, list, text, type Options } from '../action.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
+import type { Context } from '../context.ts'
 import { asIdentity, identityFolder } from './identity.ts'
 
 /** `--max amount=500` as the constraint `max_amount`. */
@@ -55,31 +56,51 @@ export function taskCommands(program: Command): void {
 }
 
 function openCommand(task: Command): void {
-  const open = detailOptions(task.command('open').description('open a task for this agent'))
+  const open = detailOptions(task.command('open').description('open a task of this agent, or as an orchestrator'))
+    .option('--agent <name>', 'as an orchestrator: the agent that is to work')
+    .option('--instance <id>', 'and only this instance of it')
+    .option('--subject <user>', 'as an orchestrator: whom it is for, user:ISSUER:SUB')
     .option('--expires-in <duration>', 'when it must be done (default: as the agent is registered)')
     .option('--max-derivations <n>', 'how many tokens may be derived under it')
   example(
     open,
     'writ task open --identity ./identity --resource https://billing.example.org --action invoices:read --identifier inv_17 --expires-in 10m',
+    'writ task open --agent invoice-bot --subject user:corp:00u1a2b3 --resource https://billing.example.org --action invoices:read',
   )
   action(open, async (context, options) => {
     const detail = detailFrom(options)
     if (detail === null) throw cliError('USAGE', { details: { missing: '--action NAME' } })
-    const expires = text(options, 'expiresIn')
-    const derivations = text(options, 'maxDerivations')
-    const opened = await asIdentity(context, options, (session) =>
-      session.openTask({
-        authority: [detail],
-        ...(expires === undefined ? {} : { expiresIn: parseSeconds(expires, '--expires-in') }),
-        ...(derivations === undefined ? {} : { maxDerivations: Number(derivations) }),
-      }),
-    )
+    const opened = await opening(context, options, detail)
     report(context.terminal, {
       said: `opened task ${opened.id}`,
       facts: shown(opened),
-      next: [`writ token --identity ${identityFolder(options)} --task ${opened.id} --resource ${detail.resource}`],
+      next: [`writ token --identity ${folderOf(options)} --task ${opened.id} --resource ${detail.resource}`],
     })
   })
+}
+
+const ORCHESTRATED = ['agent', 'instance', 'subject'] as const
+
+/** Of the identity; or of another agent, as the principal that the admin commands are. */
+async function opening(context: Context, options: Options, detail: AuthorizationDetail): Promise<TaskView> {
+  const expires = text(options, 'expiresIn')
+  const derivations = text(options, 'maxDerivations')
+  const named = ORCHESTRATED.flatMap((name) => {
+    const value = text(options, name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const asked = {
+    authority: [detail],
+    ...(expires === undefined ? {} : { expiresIn: parseSeconds(expires, '--expires-in') }),
+    ...(derivations === undefined ? {} : { maxDerivations: Number(derivations) }),
+  }
+  if (named.length === 0) return asIdentity(context, options, (session) => session.openTask(asked))
+  return context.withAdmin((admin) => openTask((call) => admin.call(call), { ...asked, ...Object.fromEntries(named) }))
+}
+
+/** Whoever uses the token is somebody else where an orchestrator opened the task. */
+function folderOf(options: Options): string {
+  return ORCHESTRATED.some((name) => text(options, name) !== undefined) ? 'FOLDER' : identityFolder(options)
 }
 
 function showCommands(task: Command): void {

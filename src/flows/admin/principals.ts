@@ -1,8 +1,10 @@
 import { record } from '#audit/index.ts'
 import {
   authenticationError,
+  checkOrchestration,
   createPrincipal,
   type Caller,
+  type Orchestration,
   type PrincipalRecord,
   type PrincipalRequest,
 } from '#authentication/index.ts'
@@ -25,8 +27,8 @@ async function addPrincipalAs(ports: AdminPorts, caller: Caller, request: Princi
   const { trustDomain } = ports.profile
   const made = createPrincipal(request, { trustDomain, now: ports.clock.now(), random: ports.random })
   const removed = await ports.reader.find('Principal', { subject: made.subject, state: 'removed' })
-  const principal = removed === null ? made : { ...made, id: removed.id }
-  const { id, subject, name, roles, state, createdAt } = principal
+  const principal = removed === null ? made : { ...made, id: removed.id, version: removed.version + 1 }
+  const { id, version, ...given } = principal
   const refuse = () => authenticationError('PRINCIPAL_TAKEN')
   await record(ports.journal, {
     lock: 'none',
@@ -38,17 +40,65 @@ async function addPrincipalAs(ports: AdminPorts, caller: Caller, request: Princi
             op: 'update',
             table: 'Principal',
             where: { id, state: 'removed' },
-            set: { name, roles, state, createdAt },
+            set: { ...given, version },
             refuse,
           },
     ],
     leaf: adminLeaf(
       { type: 'principal.added', actor: caller.name, object: `principal:${id}` },
-      { subject, roles: roles.join(' ') },
+      { subject: given.subject, roles: given.roles.join(' ') },
+      listsOf(principal),
     ),
     events: [{ type: 'principal.added', data: { principal: id } }],
   })
   return principal
+}
+
+export interface OrchestrationRequest extends Orchestration {
+  /** Of the principal. */
+  readonly id: string
+}
+
+/**
+ * Sets what an orchestrator may open tasks for, in place of what it was. It bites at the next task; those that are open
+ * stay so.
+ * @throws ROLE_REQUIRED, PRINCIPAL_NOT_FOUND, PRINCIPAL_CHANGED and what `checkOrchestration` throws
+ */
+export function setOrchestration(
+  ports: AdminPorts,
+  caller: Caller,
+  request: OrchestrationRequest,
+): Promise<PrincipalRecord> {
+  const { id } = request
+  const what = { type: 'principal.changed', actor: caller.name, object: `principal:${id}` }
+  return recordingDenials(ports, what, async (watched) => {
+    caller.requireRole('admin')
+    const principal = await watched.reader.find('Principal', { id, state: 'active' })
+    if (principal === null) throw authenticationError('PRINCIPAL_NOT_FOUND')
+    const set = { ...checkOrchestration(request, principal.roles), version: principal.version + 1 }
+    await record(watched.journal, {
+      // Whoever opens a task under the old lists comes before this, or is refused by the version.
+      lock: 'revoke',
+      guards: [],
+      changes: [
+        {
+          op: 'update',
+          table: 'Principal',
+          where: { id, version: principal.version, state: 'active' },
+          set,
+          refuse: () => authenticationError('PRINCIPAL_CHANGED'),
+        },
+      ],
+      leaf: adminLeaf(what, {}, listsOf(set)),
+      events: [{ type: 'principal.changed', data: { principal: id } }],
+    })
+    return { ...principal, ...set }
+  })
+}
+
+/** Subjects are people, so they lie beside the leaf. */
+function listsOf({ subjects, agents }: Orchestration): Readonly<Record<string, string>> {
+  return subjects.length + agents.length === 0 ? {} : { subjects: subjects.join(' '), agents: agents.join(' ') }
 }
 
 /** @throws ROLE_REQUIRED, CURSOR_INVALID, LIMIT_INVALID */

@@ -16,7 +16,9 @@ export const READERS: readonly Role[] = ['viewer', 'auditor', 'operator', 'orche
 export function adminLeaf(
   what: Pick<LeafDraft, 'type' | 'actor' | 'object'>,
   commitments: LeafDraft['commitments'] = {},
+  beside: Readonly<Record<string, string>> = {},
 ): LeafDraft {
   const { type, actor, object } = what
-  return { type, actor, object, decision: 'permit', inputDigest: null, policy: null, commitments }
+  const leaf = { type, actor, object, decision: 'permit', inputDigest: null, policy: null, commitments } as const
+  return Object.keys(beside).length === 0 ? leaf : { ...leaf, private: beside }
 }

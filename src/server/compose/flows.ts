@@ -7,7 +7,7 @@ import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
 import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join-tokens.ts'
-import { addPrincipal, listPrincipals, removePrincipal } from '#flows/admin/principals.ts'
+import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
@@ -69,6 +69,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     listJoinTokens: bind(listJoinTokens),
     deleteJoinToken: bind(deleteJoinToken),
     addPrincipal: bind(addPrincipal),
+    setOrchestration: bind(setOrchestration),
     listPrincipals: bind(listPrincipals),
     removePrincipal: bind(removePrincipal),
     listInstances: bind(listInstances),

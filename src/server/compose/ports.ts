@@ -8,6 +8,7 @@ import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
@@ -21,6 +22,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly store: Store
   readonly counters: Store
   readonly statusIndexes: StatusIndexes
+  readonly nonces: ProofNonces
   readonly replica: string
 }
 
@@ -60,6 +62,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     attestors,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
+    nonces: new ProofNonces({ reader: store, firsts: store, random }),
     profile: issuanceProfile({
       trustDomain,
       serialPrefix: config.replica.number,

@@ -12,8 +12,12 @@ const INITIAL_BYTES = 1024
  * `wrap(tag, mark)`, where `mark` is what `written` was before its contents.
  */
 export class DerWriter {
-  #buffer = new Uint8Array(INITIAL_BYTES)
+  #buffer: Uint8Array<ArrayBuffer>
   #written = 0
+
+  constructor(expectedBytes = INITIAL_BYTES) {
+    this.#buffer = new Uint8Array(expectedBytes)
+  }
 
   get written(): number {
     return this.#written

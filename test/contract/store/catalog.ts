@@ -34,6 +34,8 @@ const JSON_COLUMNS = new Set([
   'Resource.actions',
   'Resource.proxies',
   'Principal.roles',
+  'Principal.subjects',
+  'Principal.agents',
   'EnrollSession.context',
   'Task.authority',
   'TaskToken.ancestors',

@@ -54,6 +54,28 @@ export function duties(kind: Kind): void {
     expect(await second.find('EnrollSession', { hash: 'ab' })).toBeNull()
   })
 
+  it('DP-4 of a hundred who use a proof at once, on every replica, one is first, and it leaves no leaf', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const row = { key: 'dpop:a:b', expiresAt: after(T0, SECOND) }
+    const attempts = Array.from({ length: 100 }, (_, index) =>
+      (index % 2 === 0 ? store : second).insertFirst('Replay', row),
+    )
+    expect((await Promise.all(attempts)).filter(Boolean)).toHaveLength(1)
+    expect(await second.insertFirst('Replay', row)).toBe(false)
+    expect(await second.insertFirst('Replay', { ...row, key: 'dpop:a:c' })).toBe(true)
+    expect(await store.list('LogLeaf', { limit: 1 })).toEqual([])
+    expect(await store.purge(after(T0, 2 * SECOND))).toBe(2)
+  })
+
+  it('a sealing key is the one that came first, on every replica', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const made = { id: 'dpop-nonce:1', secret: Uint8Array.of(1, 0, 255), expiresAt: after(T0, SECOND) }
+    expect(await store.insertFirst('SealingKey', made)).toBe(true)
+    expect(await second.insertFirst('SealingKey', { ...made, secret: Uint8Array.of(2) })).toBe(false)
+    expect(await second.find('SealingKey', { id: 'dpop-nonce:1' })).toEqual(made)
+    expect(await store.purge(after(T0, 2 * SECOND))).toBe(1)
+  })
+
   it('a lease has one holder until it runs out, and its fencing token rises with each change', async () => {
     const until = after(T0, 10 * SECOND)
     expect(await store.acquire('crl', 'one', until)).toEqual({ fencing: 1 })

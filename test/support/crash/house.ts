@@ -15,6 +15,8 @@ import type { EnrollPorts } from '#flows/enroll.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
+import type { ExchangePorts } from '#flows/exchange-token.ts'
+import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -34,7 +36,7 @@ export interface HouseOptions {
 export interface House {
   readonly store: Store
   readonly points: CrashPoints
-  readonly ports: AuthorityPorts & EnrollPorts & { readonly counters: Store; readonly statusIndexes: StatusIndexes }
+  readonly ports: AuthorityPorts & EnrollPorts & ExchangePorts & { readonly counters: Store }
   readonly admin: Caller
   readonly anonymous: Caller
   close(): Promise<void>
@@ -77,6 +79,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     attestors: [joinTokenAttestor({ findByHash: (hash) => store.find('JoinToken', { hash }) })],
     counters: store,
     statusIndexes: new StatusIndexes(store),
+    nonces: new ProofNonces({ reader: store, firsts: store, random }),
   }
   await unless('BOOTSTRAP_DONE', () => bootstrapFirstAdmin(base, { uid: UID, name: 'root' }))
   const admin = await authenticate(ports, { kind: 'unix', uid: UID })

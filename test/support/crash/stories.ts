@@ -62,6 +62,7 @@ export const STORIES = {
       deadline: null,
       maxDepth: null,
       maxDerivations: null,
+      orchestrated: null,
     })
     const proof = await issueJwtSvid(ports, caller, { audience: [PUBLIC_URL] })
     points.arm()
@@ -78,6 +79,7 @@ export const STORIES = {
       scope: null,
       authorizationDetails: null,
       taskId: task.id,
+      dpop: [],
     })
     const signed = answer.accessToken.slice(0, answer.accessToken.lastIndexOf('.'))
     acknowledge(`token ${toHex(sha256(Buffer.from(signed)))}`)

@@ -27,10 +27,17 @@ export const DATABASE_NOW = `SELECT floor(extract(epoch FROM clock_timestamp()) 
 export const OPEN_ENROLL_SESSION = `INSERT INTO "EnrollSession" ("hash", "attestor", "state", "context", "expiresAt")
   VALUES ($1, $2, $3, $4, $5)`
 
+/** Nothing is inserted, and nothing told, when the key is taken. */
+export const INSERT_FIRST = {
+  Replay: `INSERT INTO "Replay" ("key", "expiresAt") VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+  SealingKey: `INSERT INTO "SealingKey" ("id", "secret", "expiresAt") VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+} as const
+
 /** A bounded number of rows at a time, so that nobody waits for long. */
 export const PURGE = {
   Replay: purgeSql('Replay', 'key'),
   EnrollSession: purgeSql('EnrollSession', 'hash'),
+  SealingKey: purgeSql('SealingKey', 'id'),
 } as const
 
 function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {

@@ -1,4 +1,5 @@
-import type { ColumnKind, TableShape } from '../columns.ts'
+import type { ColumnKind } from '../column-kinds.ts'
+import type { TableShape } from '../columns.ts'
 import type { Test } from '../conditions.ts'
 import type { PlannedChange, PlannedGuard } from '../plan.ts'
 import type { Stored, StoredRow } from '../rows.ts'

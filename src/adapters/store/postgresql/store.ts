@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
-import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -14,7 +14,7 @@ import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
-import { decodeRow, type Row } from '../rows.ts'
+import { decodeRow, encodeRow, type Row } from '../rows.ts'
 import { findSql, listSql, operandsOf } from '../statements.ts'
 import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
@@ -24,6 +24,7 @@ import {
   ACQUIRE,
   ADD_TO_COUNTER,
   DATABASE_NOW,
+  INSERT_FIRST,
   OPEN_ENROLL_SESSION,
   PURGE,
   READ_MARK,
@@ -110,6 +111,11 @@ export class PostgresqlStore implements Store {
 
   async openEnrollSession({ hash, attestor, state, context, expiresAt }: EnrollSessionRecord): Promise<void> {
     await this.#query(OPEN_ENROLL_SESSION, [hash, attestor, state, JSON.stringify(context), expiresAt])
+  }
+
+  async insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean> {
+    const stored = encodeRow(shapeOf(table), row)
+    return (await this.#result(INSERT_FIRST[table], Object.values(stored))).rowCount === 1
   }
 
   async databaseNow(): Promise<Instant | null> {

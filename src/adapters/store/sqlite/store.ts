@@ -1,5 +1,5 @@
 import type { EnrollSessionRecord } from '#attestation/index.ts'
-import type { Commit, Committed, ListQuery, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -12,7 +12,7 @@ import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
-import { decodeRow, type Row, type Stored } from '../rows.ts'
+import { decodeRow, encodeRow, type Row, type Stored } from '../rows.ts'
 import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
@@ -22,6 +22,7 @@ import { bind, Statements } from './statements.ts'
 import {
   ACQUIRE,
   ADD_TO_COUNTER,
+  INSERT_FIRST,
   LAST_SEQUENCE,
   OPEN_ENROLL_SESSION,
   PURGE,
@@ -113,6 +114,11 @@ export class SqliteStore implements Store {
   async openEnrollSession({ hash, attestor, state, context, expiresAt }: EnrollSessionRecord): Promise<void> {
     this.#run(OPEN_ENROLL_SESSION, hash, attestor, state, JSON.stringify(context), expiresAt)
     return Promise.resolve()
+  }
+
+  async insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean> {
+    const stored = encodeRow(shapeOf(table), row)
+    return Promise.resolve(this.#run(INSERT_FIRST[table], ...Object.values(stored)) === 1)
   }
 
   async databaseNow(): Promise<Instant | null> {

@@ -91,8 +91,9 @@ export function joinTokenView(token: JoinTokenRecord): JoinTokenView {
 }
 
 export function principalView(principal: PrincipalRecord): PrincipalView {
-  const { id, subject, name, roles, state } = principal
-  return { id, subject, name, roles: [...roles], state, created_at: toRfc3339(principal.createdAt) }
+  const { id, subject, name, roles, subjects, agents, state } = principal
+  const lists = { roles: [...roles], subjects: [...subjects], agents: [...agents] }
+  return { id, subject, name, ...lists, state, created_at: toRfc3339(principal.createdAt) }
 }
 
 export function instanceView(instance: InstanceRecord): InstanceView {

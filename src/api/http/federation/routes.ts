@@ -1,3 +1,4 @@
+import { TOKEN_KINDS } from '#jwt/index.ts'
 import { encodeBundle } from '#spiffe/index.ts'
 import {
   authorizationServerMetadata,
@@ -46,6 +47,7 @@ function metadataOf(publicUrl: string): AuthorizationServerMetadata {
     introspection_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
     tls_client_certificate_bound_access_tokens: true,
+    dpop_signing_alg_values_supported: [...TOKEN_KINDS['dpop-proof'].algorithms],
     mtls_endpoint_aliases: endpoints,
     authorization_details_types_supported: ['task'],
   }

@@ -30,7 +30,7 @@ function given<Value>(value: Value | undefined): Value | null {
   return value ?? null
 }
 
-function exchangeRequest(form: TokenRequest): ExchangeRequest {
+function exchangeRequest(form: TokenRequest, dpop: readonly string[]): ExchangeRequest {
   const details = form.authorization_details
   return {
     grantType: form.grant_type,
@@ -45,6 +45,7 @@ function exchangeRequest(form: TokenRequest): ExchangeRequest {
     scope: given(form.scope),
     authorizationDetails: details === undefined ? null : parseAuthorizationDetails(details),
     taskId: given(form.task_id),
+    dpop,
   }
 }
 
@@ -59,6 +60,11 @@ function tokenBody(answer: ExchangeAnswer): TokenAnswer {
     task_id: answer.task,
     txn: answer.transaction,
   }
+}
+
+/** RFC 9449 section 8.2: the nonce for the next proof comes with the answer. */
+function nonceHeader({ dpopNonce }: ExchangeAnswer): Readonly<Record<string, string>> {
+  return dpopNonce === null ? {} : { 'dpop-nonce': dpopNonce }
 }
 
 const NO_CACHE = { pragma: 'no-cache' }
@@ -79,8 +85,8 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: ['agent'],
     schema: { body: tokenRequest, query: noQuery, answer: tokenAnswer },
     hot: true,
-    flow: (flows, { caller, body }) => flows.exchangeToken(caller, exchangeRequest(body)),
-    render: (answer) => ({ body: tokenBody(answer), headers: NO_CACHE }),
+    flow: (flows, { caller, body, dpop }) => flows.exchangeToken(caller, exchangeRequest(body, dpop)),
+    render: (answer) => ({ body: tokenBody(answer), headers: { ...NO_CACHE, ...nonceHeader(answer) } }),
   }),
   route({
     ...base,

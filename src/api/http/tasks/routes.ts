@@ -1,4 +1,5 @@
 import { fromRfc3339, toRfc3339 } from '#kernel/instant.ts'
+import type { OrchestratedRequest } from '#flows/task-order.ts'
 import type { AuthorizationDetail, TaskView } from '#tasks/index.ts'
 import {
   formatCursor,
@@ -11,6 +12,7 @@ import {
   taskStepRequest,
   taskView,
   type AuthorizationDetailDocument,
+  type OpenTaskRequest as OpenTaskBody,
   type TaskView as TaskBody,
 } from '#wire/index.ts'
 import { NO_BODY, route, SMALL_BODY } from '../build-route.ts'
@@ -36,6 +38,7 @@ function bodyOf(task: TaskView): TaskBody {
   return {
     id: task.id,
     agent: task.agent,
+    instance: task.instance,
     subject: task.subject,
     owner: task.owner,
     state: task.state,
@@ -43,10 +46,17 @@ function bodyOf(task: TaskView): TaskBody {
     deadline: toRfc3339(task.deadline),
     max_depth: task.maxDepth,
     max_derivations: task.maxDerivations,
+    created_by: task.createdBy,
     created_at: toRfc3339(task.createdAt),
     ended_at: task.endedAt === null ? null : toRfc3339(task.endedAt),
     txn: task.transaction,
   }
+}
+
+/** An agent names nothing of this; an orchestrator cannot leave all of it out. */
+function orchestratedOf({ agent, instance, subject }: OpenTaskBody): OrchestratedRequest | null {
+  if (agent === undefined && instance === undefined && subject === undefined) return null
+  return { agent: agent ?? null, instance: instance ?? null, subject: subject ?? null }
 }
 
 const render = (task: TaskView): { readonly body: TaskBody } => ({ body: bodyOf(task) })
@@ -72,9 +82,8 @@ export const TASK_ROUTES: readonly Route[] = [
   route({
     ...writing,
     id: 'openTask',
-    summary: 'Open a task, within the registration of the agent',
+    summary: 'Open a task, of the calling agent or as an orchestrator, within the registration of the agent',
     path: '/v1/tasks',
-    callers: ['agent'],
     status: 201,
     schema: { body: openTaskRequest, query: noQuery, answer: taskView },
     flow: (flows, { caller, body }) =>
@@ -84,6 +93,7 @@ export const TASK_ROUTES: readonly Route[] = [
         deadline: body.deadline === undefined ? null : fromRfc3339(body.deadline),
         maxDepth: body.max_depth ?? null,
         maxDerivations: body.max_derivations ?? null,
+        orchestrated: orchestratedOf(body),
       }),
     render,
   }),

@@ -1,0 +1,5 @@
+-- AlterTable
+ALTER TABLE "Principal" ADD COLUMN     "agents" TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+ADD COLUMN     "subjects" TEXT COLLATE "C" NOT NULL DEFAULT '[]',
+ADD COLUMN     "version" BIGINT NOT NULL DEFAULT 1;
+
