@@ -6,7 +6,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { SystemClock } from '#adapters/system/index.ts'
-import { enroll, parseJoinToken, signerFromPem, trustOfJoinToken, withSession, type Identity } from '#client/index.ts'
+import {
+  enroll,
+  parseJoinToken,
+  pemKeyOf,
+  signerOf,
+  trustOfJoinToken,
+  withSession,
+  type Identity,
+} from '#client/index.ts'
 import { Secret } from '#kernel/secret.ts'
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
@@ -31,14 +39,14 @@ async function joined(text: string): Promise<Member> {
     return session.exchange({ task: task.id, resource: audience })
   })
   // The server was verified a moment ago; what is measured is the server, not our path builder.
-  const connect = { cert: identity.chainPem, key: identity.keyPem.reveal(), rejectUnauthorized: false }
+  const connect = { cert: identity.chainPem, key: pemKeyOf(identity).reveal(), rejectUnauthorized: false }
   return { identity, connection: new Client(origin, { connect }), token: token.token.reveal() }
 }
 
 type Work = (member: Member) => Promise<{ readonly path: string; readonly type: string; readonly body: string }>
 
 const renew: Work = async ({ identity }) => {
-  const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerFromPem(identity.keyPem)))
+  const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerOf(identity.key)))
   return { path: '/v1/renew', type: 'application/json', body: JSON.stringify({ csr }) }
 }
 

@@ -1,8 +1,7 @@
 import { isWritError, type WritError } from '#kernel/errors.ts'
 import type { OauthErrorBody, Problem } from '#wire/index.ts'
 import { httpError } from './errors.ts'
-import type { Failure } from './failure.ts'
-import { failureOf, oauthStatusOf } from './failures.ts'
+import { failureOf, oauthStatusOf, type Failure } from './failures.ts'
 import type { Answer } from './route.ts'
 
 export type ErrorStyle = 'problem' | 'oauth'

@@ -1,14 +1,49 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
-import { DENIED, each, UNAVAILABLE, type Failure, type OauthCode } from './failure.ts'
+import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
-import { REGISTRY } from './registry-failures.ts'
+
+/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
+export type OauthCode =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'unsupported_token_type'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'invalid_authorization_details'
+  | 'access_denied'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
+  | 'temporarily_unavailable'
+  | 'server_error'
+
+/** How one code looks from outside: the HTTP status, what OAuth calls it, and when to come back. */
+export interface Failure {
+  readonly status: number
+  /** Where it is left out, the status says it. */
+  readonly oauth?: OauthCode
+  /** Seconds. */
+  readonly retryAfter?: number
+}
 
 /** The failures of store and keys that a caller may hear of; every other one is INTERNAL_ERROR. */
 type HomeCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED' | 'KEY_UNAVAILABLE'
 
 type PublicCode = ErrorCode | HttpErrorCode | HomeCode | (typeof OUTBOUND_CODES)[number]
+
+const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
+const DENIED: Failure = { status: 403, oauth: 'access_denied' }
+
+function each<const Codes extends readonly PublicCode[]>(
+  failure: Failure,
+  codes: Codes,
+): Record<Codes[number], Failure> {
+  return Object.fromEntries(codes.map((code) => [code, failure])) as Record<Codes[number], Failure>
+}
 
 function everyCodec(failure: Failure): Record<CodecErrorCode, Failure> {
   return each(failure, Object.keys(CODEC_ERRORS) as CodecErrorCode[])
@@ -64,19 +99,43 @@ const ENROLLMENT = {
   ...each({ status: 400 }, ['ATTESTOR_UNKNOWN', 'PROVIDER_UNKNOWN', 'EVIDENCE_INVALID']),
   ...each({ status: 400 }, ['JOIN_TOKEN_LIFETIME', 'JOIN_TOKEN_MALFORMED']),
   ...each(DENIED, ['ENROLL_SESSION_UNKNOWN', 'ENROLL_SESSION_EXPIRED', 'ENROLL_SESSION_USED']),
-  ...each({ status: 400 }, ['OIDC_ISSUER_UNKNOWN', 'OIDC_WORKLOAD_UNKNOWN']),
-  ...each(DENIED, ['OIDC_TOKEN_TOO_OLD', 'EVIDENCE_USED']),
-  ...each({ status: 409 }, ['WORKLOAD_CHANGED']),
-  ...each({ status: 400 }, ['X509POP_CHAIN_TOO_LONG', 'X509POP_CERTIFICATE_TOO_LARGE']),
-  ...each(DENIED, [
-    'X509POP_LEAF_IS_AUTHORITY',
-    'X509POP_LEAF_CANNOT_SIGN',
-    'X509POP_CERTIFICATE_EXPIRED',
-    'X509POP_CHAIN_UNTRUSTED',
-    'X509POP_SIGNATURE_INVALID',
-  ]),
+  ...each({ status: 400 }, EVIDENCE_MALFORMED),
+  ...each(DENIED, EVIDENCE_REFUSED),
   ...each(DENIED, ['JOIN_TOKEN_UNKNOWN', 'JOIN_TOKEN_EXPIRED', 'JOIN_TOKEN_USED', 'JOIN_TOKEN_OTHER_AGENT']),
-  ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING']),
+  ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING', 'WORKLOAD_CHANGED']),
+}
+
+const REGISTRY = {
+  ...each({ status: 400 }, [
+    'AGENT_NAME_INVALID',
+    'AGENT_PATH_INVALID',
+    'AGENT_OWNER_REQUIRED',
+    'AGENT_SELECTOR_INVALID',
+    'AGENT_SELECTORS_MIXED',
+    'AGENT_DNS_NAME_INVALID',
+    'AGENT_DNS_NAME_RESERVED',
+    'AGENT_PERMISSION_INVALID',
+    'AGENT_AUDIENCE_UNKNOWN',
+    'AGENT_ACTION_UNKNOWN',
+    'AGENT_KEY_CLASS_INVALID',
+    'AGENT_LIMIT_INVALID',
+    'RESOURCE_AUDIENCE_INVALID',
+    'RESOURCE_AUDIENCE_RESERVED',
+    'RESOURCE_OWNER_REQUIRED',
+    'RESOURCE_ACTION_INVALID',
+    'RESOURCE_SPIFFE_ID_INVALID',
+  ]),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN']),
+  ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
+  ...each(DENIED, [
+    'AGENT_SUSPENDED',
+    'AGENT_RETIRED',
+    'AGENT_NOT_MATCHED',
+    'AGENT_AMBIGUOUS',
+    'KEY_CLASS_NOT_ALLOWED',
+    'ATTESTATION_TOO_OLD',
+    'INSTANCE_NOT_ACTIVE',
+  ]),
 }
 
 const POLICY = each(DENIED, [

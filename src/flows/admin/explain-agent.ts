@@ -70,7 +70,9 @@ async function shownBy(
   caller: Caller,
   { attestor, provider, evidence }: Extract<ExplainRequest, { readonly attestor: string }>,
 ): Promise<MatchFacts> {
-  const context = { csrDigest: '', address: caller.address, provider, now: clock.now(), random }
+  // There is no request here: evidence that is bound to one can only be challenged, or does not hold.
+  const unbound = { csrDigest: '', publicKey: new Uint8Array() }
+  const context = { ...unbound, address: caller.address, provider, now: clock.now(), random }
   const attestation = await attestorNamed(attestors, attestor).begin(evidence, context)
   if (attestation.kind === 'challenge') throw attestationError('ATTESTOR_UNKNOWN')
   return attestation.attested

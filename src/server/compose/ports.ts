@@ -14,7 +14,7 @@ import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
-import { attestorsOf, oidcOptions, x509popProviders } from './attestors.ts'
+import { attestorsOf, readProviders } from './attestors.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
@@ -36,8 +36,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const x509pop = x509popProviders(config)
-  const oidc = oidcOptions(config, { outbound: new Outbound(), clock })
+  const providers = readProviders(config, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -46,7 +45,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     create: how === 'create',
     ...(passwordFile === undefined ? {} : { passwordFile }),
   })
-  const attestors = attestorsOf({ trustDomain, x509pop, oidc, reader: store })
+  const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
   return {
     store,

@@ -91,6 +91,11 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
       oidc: attestors.oidc.map((one) => issuerIn(data, one)),
+      tpm: attestors.tpm.map((one) => ({
+        ...one,
+        roots_file: optional(one.roots_file),
+        ek_hashes_file: optional(one.ek_hashes_file),
+      })),
     },
   }
 }

@@ -27,7 +27,8 @@ beforeAll(async () => {
 const PROVIDERS = [GITHUB_PROVIDER, CLUSTER_PROVIDER]
 
 function context(now: Instant = NOW, provider?: string) {
-  return { csrDigest: '00'.repeat(32), address: '192.0.2.1', now, random: new FakeRandom(), provider }
+  const publicKey = new Uint8Array()
+  return { csrDigest: '00'.repeat(32), publicKey, address: '192.0.2.1', now, random: new FakeRandom(), provider }
 }
 
 async function attest(token: string, now = NOW, provider?: string, providers: readonly OidcProvider[] = PROVIDERS) {
