@@ -19,3 +19,4 @@ export type { PossessionStatement, X509popStatement } from './possession-stateme
 export { jsonSchemasOf } from './schema.ts'
 export type { WireSchema } from './schema.ts'
 export { agentName, id, listOf, noBody, providerName } from './values.ts'
+export * from './revocation.ts'

@@ -1,4 +1,4 @@
-import { encodeBundle } from '#spiffe/index.ts'
+import { encodeBundle, type Bundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
 import type { EnrollChallenge, TpmChallenge } from '#flows/enroll-session.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
@@ -38,9 +38,20 @@ interface Delivered {
   readonly bundle: TrustBundleDocument
 }
 
+const documents = new WeakMap<Bundle, TrustBundleDocument>()
+
+/** Written once for each bundle, which never changes: that costs as much as a signature. */
+function documentOf(bundle: Bundle): TrustBundleDocument {
+  const known = documents.get(bundle)
+  if (known !== undefined) return known
+  const text = encodeBundle(bundle)
+  const made = parseJson(text, { maxBytes: 1 << 20, maxDepth: 8 }) as unknown as TrustBundleDocument
+  documents.set(bundle, made)
+  return made
+}
+
 function deliver(flows: Flows, answer: SvidAnswer): Delivered {
-  const text = encodeBundle(flows.authorities.current().bundle())
-  return { answer, bundle: parseJson(text, { maxBytes: 1 << 20, maxDepth: 8 }) as unknown as TrustBundleDocument }
+  return { answer, bundle: documentOf(flows.authorities.current().bundle()) }
 }
 
 function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } {
