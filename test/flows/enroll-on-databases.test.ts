@@ -75,7 +75,7 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
     const step = await startEnrollment(one, await authenticate(one, ANYONE), asked)
     if ('svid' in step) throw new TypeError('expected a challenge')
     const { session, challenge } = step
-    const answer = signedAnswer({ session, nonce: challenge['nonce'] ?? '', csr })
+    const answer = signedAnswer({ session, nonce: challenge.nonce, csr })
     const results = await atOnce(40, async (ports) => {
       const replica = ports === replicas[0] ? one : two
       return finishEnrollment(replica, await authenticate(replica, ANYONE), { session, answer })
