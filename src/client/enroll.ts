@@ -13,6 +13,7 @@ import { anchorsOf, leafOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { generateKeyPem } from './key.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
+import { enrollWithTpm, type TpmEvidence } from './tpm.ts'
 import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
 
 export interface EnrollOptions {
@@ -29,7 +30,7 @@ export interface EnrollOptions {
 }
 
 export type Evidence =
-  { readonly attestor: 'join_token'; readonly token: Secret<string> } | OidcEvidence | X509popEvidence
+  { readonly attestor: 'join_token'; readonly token: Secret<string> } | OidcEvidence | X509popEvidence | TpmEvidence
 
 /** A workload's identity token of an issuer that the server knows. */
 export interface OidcEvidence {
@@ -59,6 +60,7 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
 
 function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): Promise<JsonValue> {
   const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...(agent === undefined ? {} : { agent }) }
+  if (evidence.attestor === 'tpm') return enrollWithTpm(origin, evidence, { csr, json })
   if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
   const { attestor, token } = evidence
   const provider = attestor === 'oidc' && evidence.provider !== undefined ? { provider: evidence.provider } : {}
