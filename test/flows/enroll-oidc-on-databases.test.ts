@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { addAgent } from '#flows/admin/agents.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { authenticate } from '#flows/authenticate.ts'
-import { enroll, type EnrollPorts } from '#flows/enroll.ts'
+import { enroll } from '#flows/enroll.ts'
 import { renew } from '#flows/renew.ts'
 import { dropIdle, KINDS, type Database } from '../contract/store/subjects.ts'
 import { codeOfAsync } from '../support/code-of.ts'
@@ -17,7 +17,7 @@ import {
   signingKey,
   type SigningKey,
 } from '../support/oidc.ts'
-import { closeReplicas, openReplicas } from '../support/replicas.ts'
+import { closeReplicas, openReplicas, type ReplicaPorts } from '../support/replicas.ts'
 import { newKeyPair } from '../support/x509.ts'
 
 afterAll(dropIdle)
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two replicas', (kind) => {
   let database: Database
-  let replicas: readonly EnrollPorts[]
+  let replicas: readonly ReplicaPorts[]
   beforeEach(async () => {
     database = await kind.make()
     const opened = await openReplicas(database)
@@ -48,7 +48,7 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
     await database.dispose()
   })
 
-  const replica = (index: number): EnrollPorts => {
+  const replica = (index: number): ReplicaPorts => {
     const ports = replicas[index % 2]
     if (ports === undefined) throw new TypeError('expected two replicas')
     return ports

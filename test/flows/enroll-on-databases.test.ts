@@ -4,7 +4,7 @@ import { addAgent } from '#flows/admin/agents.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
-import { enroll, type EnrollPorts } from '#flows/enroll.ts'
+import { enroll } from '#flows/enroll.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import { renew } from '#flows/renew.ts'
 import { toBase64 } from '#kernel/bytes.ts'
@@ -14,7 +14,7 @@ import { createCsr } from '#x509/index.ts'
 import { dropIdle, KINDS, type Database } from '../contract/store/subjects.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { csrOf, joinWith, peerWith } from '../support/enrollment.ts'
-import { closeReplicas, openReplicas } from '../support/replicas.ts'
+import { closeReplicas, openReplicas, type ReplicaPorts } from '../support/replicas.ts'
 import { newKeyPair } from '../support/x509.ts'
 import { chainOf, deviceAuthority, deviceLeaf, signedAnswer, withDevices } from '../support/x509pop.ts'
 
@@ -25,7 +25,7 @@ afterAll(dropIdle)
 
 describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two replicas', (kind) => {
   let database: Database
-  let replicas: readonly [EnrollPorts, EnrollPorts]
+  let replicas: readonly [ReplicaPorts, ReplicaPorts]
   let token: string
   beforeEach(async () => {
     database = await kind.make()
@@ -42,12 +42,12 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
   })
 
   /** Each attempt at the replica whose turn it is. */
-  const atOnce = (count: number, attempt: (ports: EnrollPorts) => Promise<unknown>) =>
+  const atOnce = (count: number, attempt: (ports: ReplicaPorts) => Promise<unknown>) =>
     Promise.all(
       Array.from({ length: count }, (_, index) => codeOfAsync(() => attempt(replicas[index % 2 === 0 ? 0 : 1]))),
     )
 
-  async function join(ports: EnrollPorts) {
+  async function join(ports: ReplicaPorts) {
     const csr = await csrOf(newKeyPair())
     return enroll(ports, await authenticate(ports, ANYONE), joinWith(token, csr))
   }
@@ -72,13 +72,13 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
       csr: toBase64(csr),
     }
     if (one === undefined || two === undefined) throw new TypeError('expected two replicas')
-    const step = await startEnrollment(one, await authenticate(one, ANYONE), asked)
+    const step = await startEnrollment(one, await authenticate(replicas[0], ANYONE), asked)
     if ('svid' in step) throw new TypeError('expected a challenge')
     const { session, challenge } = step
     const answer = signedAnswer({ session, nonce: challenge.nonce, csr })
     const results = await atOnce(40, async (ports) => {
       const replica = ports === replicas[0] ? one : two
-      return finishEnrollment(replica, await authenticate(replica, ANYONE), { session, answer })
+      return finishEnrollment(replica, await authenticate(replicas[0], ANYONE), { session, answer })
     })
     expect(results.filter((code) => code === 'ACCEPTED')).toHaveLength(1)
     expect(results.filter((code) => code === 'ENROLL_SESSION_USED')).toHaveLength(39)

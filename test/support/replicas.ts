@@ -1,4 +1,5 @@
 import { joinTokenAttestor } from '#attestation/index.ts'
+import type { AuthenticatePorts } from '#flows/authenticate.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollPorts } from '#flows/enroll.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
@@ -11,8 +12,10 @@ import { TRUST_DOMAIN } from './trust-domain.ts'
 
 const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org', serverNames: ['id.example.org'] }
 
+export type ReplicaPorts = EnrollPorts & AuthenticatePorts
+
 /** Two replicas on one database, which share keys and time. */
-export async function openReplicas(database: Database): Promise<readonly [EnrollPorts, EnrollPorts]> {
+export async function openReplicas(database: Database): Promise<readonly [ReplicaPorts, ReplicaPorts]> {
   const keys = new MemoryKeys()
   const { clock } = database
   const open = async (replica: string, serialPrefix: number) => {
@@ -30,6 +33,7 @@ export async function openReplicas(database: Database): Promise<readonly [Enroll
     return {
       reader: store,
       journal: store,
+      firsts: store,
       clock,
       random,
       keys,

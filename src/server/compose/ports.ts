@@ -21,6 +21,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
   readonly store: Store
   readonly counters: Store
+  readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly replica: string
@@ -52,6 +53,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     reader: store,
     journal: store,
     counters: store,
+    firsts: store,
     clock,
     random,
     replica,
