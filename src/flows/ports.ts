@@ -62,7 +62,20 @@ export type Guard = {
  * `insert` refuses when a unique key is taken; `update` and `delete` when no row matches; `replace` inserts, or
  * overwrites the row with the same primary key. One commit changes a row at most once.
  */
-export type Change = {
+export type Change = RowChange | CountChange
+
+/**
+ * Counts one up, and refuses when the counter has reached `below`; it counts only when the whole commit is made. Nothing
+ * that is counted is ever given back.
+ */
+export interface CountChange {
+  readonly op: 'count'
+  readonly counter: string
+  readonly below: number
+  readonly refuse: Refuse
+}
+
+type RowChange = {
   [Table in WritableTable]:
     | { readonly op: 'insert'; readonly table: Table; readonly row: Tables[Table]; readonly refuse: Refuse }
     | { readonly op: 'replace'; readonly table: Table; readonly row: Tables[Table] }

@@ -1,4 +1,4 @@
-import { JwtSvid, parseCompact, TaskToken, type KeySet } from '#jwt/index.ts'
+import { JwtSvid, parseCompact, TaskToken, type KeySet, type UnverifiedToken } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
@@ -45,11 +45,11 @@ export function verifySubjectToken(
 ): StartProof | NarrowProof {
   const { subjectToken } = request
   try {
-    const isTaskToken = hasTaskTokenType(subjectToken)
-    if (isTaskToken !== (request.subjectTokenType === ACCESS_TOKEN_TYPE)) {
+    const taskToken = readTaskToken(subjectToken)
+    if ((taskToken !== null) !== (request.subjectTokenType === ACCESS_TOKEN_TYPE)) {
       throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
     }
-    if (isTaskToken) return { kind: 'narrow', token: verifyTaskToken(ports, subjectToken, now) }
+    if (taskToken !== null) return { kind: 'narrow', token: verifyTaskToken(ports, taskToken, now) }
     return startProof(ports, subjectToken, client, now)
   } catch (cause) {
     if (!isWritError(cause) || !cause.code.startsWith('JWT_')) throw cause
@@ -58,18 +58,18 @@ export function verifySubjectToken(
 }
 
 /** A task token of ours by signature, type, issuer and time, whomever it is for. @throws JWT_* */
-export function verifyTaskToken(ports: VerifyPorts, text: string, now: Instant): TaskToken {
+export function verifyTaskToken(ports: VerifyPorts, token: string | UnverifiedToken, now: Instant): TaskToken {
   const { authorities, profile } = ports
   const keys = authorities.current().keySet('access-token')
-  return TaskToken.verify(text, { keys, issuer: profile.publicUrl, audience: null, now, skew: SKEW })
+  return TaskToken.verify(token, { keys, issuer: profile.publicUrl, audience: null, now, skew: SKEW })
 }
 
-function hasTaskTokenType(text: string): boolean {
+/** Null when the token's type says that it is of another kind. @throws JWT_* */
+function readTaskToken(text: string): UnverifiedToken | null {
   try {
-    parseCompact(text, 'task-token')
-    return true
+    return parseCompact(text, 'task-token')
   } catch (error) {
-    if (isWritError(error, 'JWT_TYPE_WRONG')) return false
+    if (isWritError(error, 'JWT_TYPE_WRONG')) return null
     throw error
   }
 }

@@ -12,6 +12,10 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
+
+/** Whether a WIT-SVID for the same key is wanted beside the certificate, for a key that cannot enter TLS. */
+const wit = z.boolean().optional()
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
@@ -20,6 +24,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ token: z.string().min(1).max(256) }),
     csr: csrText,
     agent: agentName.optional(),
+    wit,
   }),
   z.strictObject({
     attestor: z.literal('x509pop'),
@@ -29,22 +34,42 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
     csr: csrText,
     agent: agentName.optional(),
+    wit,
+  }),
+  z.strictObject({
+    attestor: z.literal('tpm'),
+    provider: providerName.optional(),
+    evidence: tpmEvidence,
+    csr: csrText,
+    agent: agentName.optional(),
+    wit,
   }),
 ])
 export type EnrollRequest = z.output<typeof enrollRequest>
 
-/** The answer with status 202: sign the nonce as the attestor says, and send it to `/v1/enroll/{session}`. */
-export const enrollChallenge = z.object({ session: sessionId, nonce: sessionId, expires_at: instantText })
+/** The answer with status 202: do with the nonce as the attestor says, and answer to `/v1/enroll/{session}`. */
+export const enrollChallenge = z.object({
+  session: sessionId,
+  nonce: sessionId,
+  expires_at: instantText,
+  /** Of the attestor `tpm` only. */
+  tpm: tpmChallenge.optional(),
+})
 export type EnrollChallenge = z.output<typeof enrollChallenge>
 
 /** `POST /v1/enroll/{session}`. */
 export const enrollAnswerRequest = z.strictObject({
-  answer: z.strictObject({ signature: base64Text(1368) }),
+  answer: z.union([
+    /** Of `x509pop`. */
+    z.strictObject({ signature: base64Text(1368) }),
+    /** Of `tpm`. */
+    tpmAnswer,
+  ]),
 })
 export type EnrollAnswerRequest = z.output<typeof enrollAnswerRequest>
 
 /** `POST /v1/renew`, under the certificate that is to be renewed. */
-export const renewRequest = z.strictObject({ csr: csrText })
+export const renewRequest = z.strictObject({ csr: csrText, wit })
 export type RenewRequest = z.output<typeof renewRequest>
 
 /** An X.509-SVID: `certificate` is the PEM leaf, `chain` the PEM intermediates, which may be empty. */
@@ -59,6 +84,8 @@ export const svidAnswer = z.object({
   not_after: instantText,
   renew_at: instantText,
   lifetime_cut: z.boolean(),
+  /** The WIT-SVID for the same key, where one was asked for. */
+  wit_svid: tokenText.optional(),
 })
 export type SvidAnswer = z.output<typeof svidAnswer>
 

@@ -70,6 +70,11 @@ export interface Copy {
   readonly thumbprint: string
 }
 
+/** The hash of the key that stands for a certificate's. */
+export function spkiHashOf(serial: string): string {
+  return toHex(sha256(new TextEncoder().encode(`spki-${serial}`)))
+}
+
 /** A small trust domain in memory, with real tokens: one issuer, a billing and a mail server, and agents. */
 export class TaskHouse {
   readonly clock = new FakeClock()
@@ -98,7 +103,6 @@ export class TaskHouse {
       authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
-      counters: store,
       statusIndexes: new StatusIndexes(store, 8),
       nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
@@ -198,7 +202,7 @@ export class TaskHouse {
       instance: copy.instance,
       lineage: instance?.lineage ?? null,
       renewed: null,
-      spkiHash: `spki-${serial}`,
+      spkiHash: spkiHashOf(serial),
       tbsHash: '',
       crlShard: 0,
       issuedAt: now,
@@ -223,7 +227,7 @@ export class TaskHouse {
     const { thumbprint } = copy
     const spiffeId = SpiffeId.parse(copy.spiffeId)
     const identity = { kind: 'agent', agent, instance, certificate, spiffeId, thumbprint } as const
-    return callerOf(identity, { address: '127.0.0.1', expired: false })
+    return callerOf(identity, { address: '127.0.0.1', expired: false, method: 'certificate' })
   }
 
   principal(subject: string, ...roles: readonly Role[]): Caller {
@@ -231,11 +235,11 @@ export class TaskHouse {
     const lists = { subjects: [], agents: [] }
     const rest = { ...lists, state: 'active', version: 1, createdAt } as const
     const principal = { id: 'prn_1', subject, name: subject, roles, ...rest }
-    return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false })
+    return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false, method: 'certificate' })
   }
 
   anonymous(): Caller {
-    return callerOf({ kind: 'anonymous' }, { address: '127.0.0.1', expired: false })
+    return callerOf({ kind: 'anonymous' }, { address: '127.0.0.1', expired: false, method: 'certificate' })
   }
 
   open(copy: Copy, change: Partial<OpenTaskRequest> = {}): Promise<TaskView> {

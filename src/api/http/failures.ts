@@ -1,5 +1,7 @@
+import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
@@ -98,14 +100,8 @@ const ENROLLMENT = {
   ...each({ status: 400 }, ['ATTESTOR_UNKNOWN', 'PROVIDER_UNKNOWN', 'EVIDENCE_INVALID']),
   ...each({ status: 400 }, ['JOIN_TOKEN_LIFETIME', 'JOIN_TOKEN_MALFORMED']),
   ...each(DENIED, ['ENROLL_SESSION_UNKNOWN', 'ENROLL_SESSION_EXPIRED', 'ENROLL_SESSION_USED']),
-  ...each({ status: 400 }, ['X509POP_CHAIN_TOO_LONG', 'X509POP_CERTIFICATE_TOO_LARGE']),
-  ...each(DENIED, [
-    'X509POP_LEAF_IS_AUTHORITY',
-    'X509POP_LEAF_CANNOT_SIGN',
-    'X509POP_CERTIFICATE_EXPIRED',
-    'X509POP_CHAIN_UNTRUSTED',
-    'X509POP_SIGNATURE_INVALID',
-  ]),
+  ...each({ status: 400 }, EVIDENCE_MALFORMED),
+  ...each(DENIED, EVIDENCE_REFUSED),
   ...each(DENIED, ['JOIN_TOKEN_UNKNOWN', 'JOIN_TOKEN_EXPIRED', 'JOIN_TOKEN_USED', 'JOIN_TOKEN_OTHER_AGENT']),
   ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING']),
 }
@@ -129,8 +125,10 @@ const REGISTRY = {
     'RESOURCE_OWNER_REQUIRED',
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
+    'REVOCATION_VALUE_INVALID',
+    'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN']),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN']),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -270,6 +268,8 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  // A ceremony never goes through the server; its codes are in the union of all stories.
+  ...each({ status: 400 }, Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import {
   anchorsOf,
   callService,
-  readIdentity,
+  credentialOf,
   type ConnectionPolicy,
   type PeerExpectation,
   type ServiceAnswer,
@@ -51,13 +51,13 @@ function show(context: Context, { status, challenge, body: whole }: ServiceAnswe
 }
 
 function policyOf(context: Context, options: Options): ConnectionPolicy {
-  const identity = readIdentity(identityFolder(options))
+  const identity = context.keys.identityIn(identityFolder(options))
   const anchors = anchorsOf(identity)
   const expected = text(options, 'expect')
   const expectation = (hostname: string): PeerExpectation =>
     expected === undefined
       ? { kind: 'dns-name', name: hostname }
       : { kind: 'spiffe-id', accepts: (id) => id === expected || id.startsWith(`${expected}/`) }
-  const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+  const credential = credentialOf(identity)
   return { trust: () => ({ kind: 'anchors', anchors }), expectation, credential, clock: context.clock }
 }

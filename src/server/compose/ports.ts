@@ -13,13 +13,14 @@ import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
-import { attestorsOf, x509popProviders } from './attestors.ts'
+import { attestorsOf, readProviders } from './attestors.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
   readonly store: Store
   readonly counters: Store
+  readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly replica: string
@@ -35,7 +36,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const x509pop = x509popProviders(config)
+  const providers = readProviders(config)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -44,13 +45,14 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     create: how === 'create',
     ...(passwordFile === undefined ? {} : { passwordFile }),
   })
-  const attestors = attestorsOf({ trustDomain, x509pop, reader: store })
+  const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
   return {
     store,
     reader: store,
     journal: store,
     counters: store,
+    firsts: store,
     clock,
     random,
     replica,
