@@ -8,7 +8,7 @@ import {
 import { jwtError, parseCompact, WitSvid, WorkloadProof } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
-import type { AuthenticatePorts } from './authenticate.ts'
+import type { AuthenticatePorts } from './authenticate-ports.ts'
 import { readStanding } from './credential-standing.ts'
 
 /** Replicas of ours may differ by this much, and nobody else issues these tokens. */

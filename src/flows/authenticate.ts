@@ -7,20 +7,14 @@ import {
   type Caller,
   type Peer,
 } from '#authentication/index.ts'
-import type { AuthoritySet, AuthoritySource } from '#authority/index.ts'
-import type { Clock } from '#kernel/clock.ts'
+import type { AuthoritySet } from '#authority/index.ts'
 import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import { AGENT_LIMITS } from '#registry/index.ts'
+import type { AuthenticatePorts } from './authenticate-ports.ts'
 import { authenticateWorkload } from './authenticate-workload.ts'
 import { readStanding } from './credential-standing.ts'
-import type { Firsts, Reader } from './ports.ts'
 
-export interface AuthenticatePorts {
-  readonly reader: Reader
-  readonly clock: Clock
-  readonly authorities: AuthoritySource
-  readonly firsts: Firsts
-}
+export type { AuthenticatePorts } from './authenticate-ports.ts'
 
 /**
  * Who is calling, for this one request. Whatever was true at the handshake is looked at again.
