@@ -172,7 +172,7 @@ export async function firstIdentity(context: Context, options: Options): Promise
   }
   const found = context.keys.identityIn(folder)
   if (context.clock.now() < found.notAfter) return found
-  const renewed = await withSession(found, context.clock, (session) => session.renew())
+  const renewed = await withSession(found, context, (session) => session.renew())
   identityHome(folder).write(renewed)
   return renewed
 }

@@ -3,7 +3,7 @@ import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339 } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
-import type { Secret } from '#kernel/secret.ts'
+import { Secret } from '#kernel/secret.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { parseAnswer, svidAnswer, type SvidAnswer } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
@@ -52,14 +52,15 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
   const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
   return closing(agent, async () => {
     const origin = { dispatcher: agent, origin: options.server }
-    const asked = { csr, ...(options.agent === undefined ? {} : { agent: options.agent }) }
+    const asked = { csr, agent: options.agent, wit: key.kind === 'hardware' }
     const answer = await askFor(origin, options.evidence, asked)
     return identityFrom(options.server, key, parseAnswer(svidAnswer, answer))
   })
 }
 
-function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): Promise<JsonValue> {
-  const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...(agent === undefined ? {} : { agent }) }
+function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent, wit }: Asked): Promise<JsonValue> {
+  const named = agent === undefined ? {} : { agent }
+  const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...named, ...(wit ? { wit } : {}) }
   if (evidence.attestor === 'tpm') return enrollWithTpm(origin, evidence, { csr, json })
   if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
   const { attestor, token } = evidence
@@ -73,7 +74,9 @@ function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): P
 
 interface Asked {
   readonly csr: Bytes
-  readonly agent?: string
+  readonly agent: string | undefined
+  /** Whether the key cannot enter TLS, and so needs a WIT-SVID. */
+  readonly wit: boolean
 }
 
 async function closing<Value>(agent: Agent, use: () => Promise<Value>): Promise<Value> {
@@ -95,6 +98,7 @@ export function identityFrom(server: string, key: IdentityKey, answer: SvidAnswe
     key,
     chainPem: answer.certificate + answer.chain,
     bundleJson: JSON.stringify(answer.bundle),
+    witSvid: answer.wit_svid === undefined ? null : new Secret(answer.wit_svid),
     serial: answer.serial,
     notBefore: leaf.notBefore,
     notAfter: leaf.notAfter,
