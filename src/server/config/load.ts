@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { serverError } from '../errors.ts'
+import { issuerIn } from './issuer.ts'
 import { nearest } from './nearest.ts'
 import { configSchema, keysAt, type ConfigValues } from './schema.ts'
 import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
@@ -97,6 +98,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     key_attestation: { yubikey_piv: rooted(keys.yubikey_piv), tpm: rooted(keys.tpm) },
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
+      oidc: attestors.oidc.map((one) => issuerIn(data, one)),
       tpm: attestors.tpm.map((one) => ({
         ...one,
         roots_file: optional(one.roots_file),
