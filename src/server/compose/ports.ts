@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
@@ -20,6 +21,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
   readonly store: Store
   readonly counters: Store
+  readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly replica: string
@@ -35,7 +37,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config)
+  const providers = readProviders(config, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -51,6 +53,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     reader: store,
     journal: store,
     counters: store,
+    firsts: store,
     clock,
     random,
     replica,
@@ -58,6 +61,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
