@@ -77,7 +77,8 @@ describe('a server under an offline root', () => {
     await rotateAuthorities(ports)
     // The one that ends first signs first; the other is left to follow it.
     expect(await x509(ports)).toEqual(['active', 'prepared'])
-    const domain = { ...house, ports, authorities: ports.authorities }
+    const { authorities } = ports
+    const domain = { ...house, ports: { ...house.ports, authorities }, authorities }
     const { certificate, chain } = await issueX509Svid(ports, await svidOrder(domain))
     const set = ports.authorities.current()
     const anchorsOf = () => set.anchors()
