@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { serverError } from '../errors.ts'
+import { issuerIn } from './issuer.ts'
 import { nearest } from './nearest.ts'
 import { configSchema, keysAt, type ConfigValues } from './schema.ts'
 import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
@@ -90,6 +91,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
+      oidc: attestors.oidc.map((one) => issuerIn(data, one)),
       tpm: attestors.tpm.map((one) => ({
         ...one,
         roots_file: optional(one.roots_file),
