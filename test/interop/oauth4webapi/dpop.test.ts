@@ -77,7 +77,7 @@ describe('oauth4webapi with DPoP', () => {
   it('DP-2 DP-3 CN-1 gets a token after being told the nonce, and validates it with its own proof', async () => {
     expect(server.dpop_signing_alg_values_supported).toContain('ES256')
     const keyPair = await oauth.generateKeyPair('ES256')
-    const handle = oauth.DPoP({ client_id: bot.svid.spiffe_id }, keyPair)
+    const handle = oauth.DPoP({}, keyPair)
     const answer = await start(handle)
     expect(answer).toMatchObject({ token_type: 'dpop', issued_token_type: ACCESS_TOKEN_TYPE })
     const request = await resourceRequest(handle, answer.access_token)
