@@ -30,7 +30,15 @@ export interface EnrollOptions {
 }
 
 export type Evidence =
-  { readonly attestor: 'join_token'; readonly token: Secret<string> } | X509popEvidence | TpmEvidence
+  { readonly attestor: 'join_token'; readonly token: Secret<string> } | OidcEvidence | X509popEvidence | TpmEvidence
+
+/** A workload's identity token of an issuer that the server knows. */
+export interface OidcEvidence {
+  readonly attestor: 'oidc'
+  readonly token: Secret<string>
+  /** Name of the issuer as the server has it; may be left out where the token's issuer has but one. */
+  readonly provider?: string
+}
 
 /**
  * First contact: makes a key, proves the server by pin or anchor, and only then sends evidence and CSR. The answer
@@ -56,10 +64,11 @@ function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent, wit }: Aske
   if (evidence.attestor === 'tpm') return enrollWithTpm(origin, evidence, { csr, json })
   if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
   const { attestor, token } = evidence
+  const provider = attestor === 'oidc' && evidence.provider !== undefined ? { provider: evidence.provider } : {}
   return callApi(origin, {
     method: 'POST',
     path: '/v1/enroll',
-    json: { ...json, attestor, evidence: { token: token.reveal() } },
+    json: { ...json, attestor, ...provider, evidence: { token: token.reveal() } },
   })
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
@@ -36,7 +37,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config)
+  const providers = readProviders(config, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -60,6 +61,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
