@@ -61,6 +61,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
