@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { keysSchema } from './keys-schema.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const EK_HASH = /^[0-9a-f]{64}$/
@@ -137,6 +138,8 @@ export const configSchema = z.strictObject({
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
+  /** Where private keys live: files in the data folder unless tokens are named. */
+  keys: keysSchema.prefault({}),
   name_constraints: z.boolean().default(false),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
