@@ -12,8 +12,11 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { keyAttestation } from './key-attestation.ts'
 import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
 
+/** A JWT of an issuer that the server is configured with. */
+export const oidcEvidence = z.strictObject({ token: tokenText })
 /** Whether a WIT-SVID for the same key is wanted beside the certificate, for a key that cannot enter TLS. */
 const wit = z.boolean().optional()
 
@@ -24,6 +27,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ token: z.string().min(1).max(256) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
     wit,
   }),
   z.strictObject({
@@ -34,6 +38,18 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
+    wit,
+  }),
+  z.strictObject({
+    attestor: z.literal('oidc'),
+    /** Where the server knows the token's issuer under several names. */
+    provider: providerName.optional(),
+    /** An identity token, whose only audience is this server. */
+    evidence: oidcEvidence,
+    csr: csrText,
+    agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
     wit,
   }),
   z.strictObject({

@@ -181,6 +181,7 @@ export class TaskHouse {
       attestedAt: now,
       lineage: `lin_${number}`,
       state: 'active',
+      workload: null,
       createdAt: now,
       ...change,
     })

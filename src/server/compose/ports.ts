@@ -1,4 +1,5 @@
 import type { KeyObserver } from '#adapters/keys/pkcs11/index.ts'
+import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
@@ -38,7 +39,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config)
+  const providers = readProviders(config, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -62,6 +63,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),

@@ -3,6 +3,7 @@ import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
 import { keysSchema } from './keys-schema.ts'
+import { oidcProviders } from './oidc.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const EK_HASH = /^[0-9a-f]{64}$/
@@ -134,12 +135,22 @@ export const configSchema = z.strictObject({
         .max(16)
         .refine(haveOwnNames, 'names differ')
         .default([]),
+      oidc: oidcProviders,
       /** TPMs, by the roots of their manufacturers or by the endorsement keys themselves. */
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
   /** Where private keys live: files in the data folder unless tokens are named. */
   keys: keysSchema.prefault({}),
+  /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
+  key_attestation: z
+    .strictObject({
+      /** Yubico's PIV attestation roots. */
+      yubikey_piv: z.strictObject({ roots_file: file }).optional(),
+      /** Authorities that certify attestation keys of TPMs. */
+      tpm: z.strictObject({ roots_file: file }).optional(),
+    })
+    .prefault({}),
   name_constraints: z.boolean().default(false),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
