@@ -3,7 +3,7 @@ import { importAuthority } from '#flows/import-authority.ts'
 import { listAuthorities } from '#flows/load-authorities.ts'
 import { authorityRequest, requestAuthority } from '#flows/request-authority.ts'
 import type { Bytes } from '#kernel/bytes.ts'
-import { openPorts, type ServerPorts } from './compose/ports.ts'
+import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 
 export interface AuthorityRequest {
@@ -60,6 +60,6 @@ async function offline<Value>(config: Config, use: (ports: ServerPorts) => Promi
     ports.authorities.replace(AuthoritySet.of({ trustDomain, records, signers: new Map() }))
     return await use(ports)
   } finally {
-    await ports.store.close()
+    await closePorts(ports)
   }
 }

@@ -43,9 +43,12 @@ function initCommand(group: Command): void {
       'self-rooted: each authority is an anchor; rooted: a root signs them (default: self-rooted)',
     )
     .option('--root-certificate <file>', 'rooted under this certificate (PEM) instead of a generated root')
-    .option('--root-key <file>', 'the key of --root-certificate (PKCS#8 PEM, 0600 in a 0700 folder)')
+    .option('--root-key <file>', 'the key of --root-certificate: PKCS#8 PEM (0600 in a 0700 folder), or a PKCS#11 URI')
     .option('--root-offline', 'rooted, and only ceremonies open the key of the root (see writ ca ceremony)')
     .option('--csr-out <folder>', 'with an offline root: where to write the requests that a ceremony is to sign')
+    .option('--keys <uri>', 'make all keys in this PKCS#11 token, such as pkcs11:token=writ (default: files)')
+    .option('--pkcs11-module <path>', 'the shared library of --keys')
+    .option('--pin-file <file>', 'holds the PIN of --keys (0600)')
     .option('--database <url>', 'file:<path> or postgresql://user@host/name (default: file:writ.db in the data folder)')
     .option('--database-password-file <file>', 'file that holds the password of a PostgreSQL user')
     .option(
@@ -81,7 +84,7 @@ async function initialize(context: Context, options: Options): Promise<void> {
     facts: {
       ...shown(made.config),
       first_admin: `local:${String(uid)} (${username}), through ${data}/${ADMIN_SOCKET}`,
-      keys: `${data}/keys, readable by you only`,
+      keys: whereKeysAre(made.config),
     },
     next: csrOut === null ? ['writ server run'] : writeRequests(csrOut, made.requests),
   })
@@ -134,8 +137,20 @@ function valuesOf(options: Options): ConfigFile {
     mode: (text(options, 'mode') ?? (isRooted ? 'rooted' : 'self-rooted')) as 'self-rooted' | 'rooted',
     ...(Object.keys(listen).length === 0 ? {} : { listen: offAsNull(listen) }),
     ...(Object.keys(database).length === 0 ? {} : { database }),
+    ...keysOf(options),
     ...(options['nameConstraints'] === true ? { name_constraints: true } : {}),
   }
+}
+
+/** @throws USAGE unless all three or none are given */
+function keysOf(options: Options): Pick<ConfigFile, 'keys'> {
+  const [uri, module, pin] = [text(options, 'keys'), text(options, 'pkcs11Module'), text(options, 'pinFile')]
+  if (uri === undefined && module === undefined && pin === undefined) return {}
+  if (uri === undefined || module === undefined || pin === undefined) {
+    throw cliError('USAGE', { details: { missing: '--keys, --pkcs11-module and --pin-file go together' } })
+  }
+  const token = { name: 'hsm', module: resolve(module), uri, pin_file: resolve(pin) }
+  return { keys: { tokens: [token], stores: { default: token.name } } }
 }
 
 function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
@@ -161,9 +176,14 @@ function rootOf(options: Options): RootFiles | null {
     const missing = '--root-certificate goes with --root-key, or with --root-offline where no server has the key'
     throw cliError('USAGE', { details: { missing } })
   }
-  if (key === undefined)
-    return { certificate: certificate === undefined ? null : onlyCertificate(certificate), key: null }
-  return { certificate: onlyCertificate(certificate ?? ''), key: resolve(key) }
+  const root = certificate === undefined ? null : onlyCertificate(certificate)
+  return key === undefined || root === null
+    ? { certificate: root, key: null }
+    : { certificate: root, key: placeOf(key) }
+}
+
+function placeOf(key: string): string {
+  return key.startsWith('pkcs11:') ? key : resolve(key)
 }
 
 /** @throws USAGE unless exactly one certificate is in the file */
@@ -187,6 +207,13 @@ function shown(config: Config): Record<string, string> {
     database: database.url,
     configuration: `${data}/writ.yaml`,
   }
+}
+
+function whereKeysAre({ keys, data }: Config): string {
+  const files = `${data}/keys, readable by you only`
+  const { default: store } = keys.stores
+  const token = keys.tokens.find(({ name }) => name === store)
+  return token === undefined ? files : token.uri
 }
 
 function flagsOf(options: Options): Overrides {
@@ -220,9 +247,10 @@ function checkCommand(group: Command): void {
     group.command('check-config').description('read the configuration and say what it comes to'),
   )
   action(example(check, 'writ server check-config'), async (context, options) => {
-    const { loadConfig } = await import('#server/index.ts')
+    const { checkKeys, loadConfig } = await import('#server/index.ts')
     const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
-    report(context.terminal, { said: 'the configuration is good', facts: { ...shown(config), ...rest(config) } })
+    const facts = { ...shown(config), ...rest(config), ...(await checkKeys(config)) }
+    report(context.terminal, { said: 'the configuration is good', facts })
   })
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
@@ -139,6 +140,8 @@ export const configSchema = z.strictObject({
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
+  /** Where private keys live: files in the data folder unless tokens are named. */
+  keys: keysSchema.prefault({}),
   /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
   key_attestation: z
     .strictObject({
