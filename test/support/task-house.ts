@@ -23,6 +23,7 @@ import { SpiffeId, TrustDomain } from '#spiffe/index.ts'
 import type { AuthorizationDetail, TaskView } from '#tasks/index.ts'
 import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
 import { FakeClock } from '../fakes/clock.ts'
+import { USERS } from '../fakes/users.ts'
 import { MemoryStore } from '../fakes/memory-store.ts'
 import { FakeRandom } from '../fakes/random.ts'
 import { TOKEN_KEYS, tokenAuthorities } from './token-authorities.ts'
@@ -49,6 +50,7 @@ export const OPENING: OpenTaskRequest = {
   deadline: null,
   maxDepth: null,
   maxDerivations: null,
+  user: null,
   orchestrated: null,
 }
 
@@ -100,6 +102,7 @@ export class TaskHouse {
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       counters: store,
       statusIndexes: new StatusIndexes(store, 8),
+      users: USERS,
       nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
     const house = new TaskHouse(store, clock, ports)

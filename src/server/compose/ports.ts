@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
@@ -11,9 +12,11 @@ import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
+import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, x509popProviders } from './attestors.ts'
+import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
@@ -22,6 +25,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly counters: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
+  readonly users: Users
   readonly replica: string
 }
 
@@ -36,6 +40,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
   const x509pop = x509popProviders(config)
+  const users = usersOf(config.users, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -58,6 +63,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    users,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),

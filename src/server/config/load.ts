@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { serverError } from '../errors.ts'
+import { issuerIn } from './issuer.ts'
 import { nearest } from './nearest.ts'
 import { configSchema, keysAt, type ConfigValues } from './schema.ts'
 import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
@@ -79,7 +80,7 @@ function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Erro
 
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database, attestors } = values
+  const { tls, database, attestors, users } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
   const url = database.url.startsWith('file:') ? `file:${at(database.url.slice('file:'.length))}` : database.url
@@ -87,6 +88,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+    users: users.map((one) => issuerIn(data, one)),
     attestors: { x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })) },
   }
 }
