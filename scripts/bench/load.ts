@@ -6,12 +6,20 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { SystemClock } from '#adapters/system/index.ts'
-import { enroll, parseJoinToken, signerFromPem, trustOfJoinToken, withSession, type Identity } from '#client/index.ts'
+import {
+  enroll,
+  parseJoinToken,
+  pemKeyOf,
+  signerOf,
+  trustOfJoinToken,
+  withSession,
+  type Identity,
+} from '#client/index.ts'
 import { Secret } from '#kernel/secret.ts'
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
 
-const [origin = '', folder = '', audience = ''] = process.argv.slice(2)
+const [origin = '', folder = '', audience = '', server = ''] = process.argv.slice(2)
 const WARM_UP = 1_500
 const MEASURED = 5_000
 const clock = new SystemClock()
@@ -31,14 +39,14 @@ async function joined(text: string): Promise<Member> {
     return session.exchange({ task: task.id, resource: audience })
   })
   // The server was verified a moment ago; what is measured is the server, not our path builder.
-  const connect = { cert: identity.chainPem, key: identity.keyPem.reveal(), rejectUnauthorized: false }
+  const connect = { cert: identity.chainPem, key: pemKeyOf(identity).reveal(), rejectUnauthorized: false }
   return { identity, connection: new Client(origin, { connect }), token: token.token.reveal() }
 }
 
 type Work = (member: Member) => Promise<{ readonly path: string; readonly type: string; readonly body: string }>
 
 const renew: Work = async ({ identity }) => {
-  const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerFromPem(identity.keyPem)))
+  const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerOf(identity.key)))
   return { path: '/v1/renew', type: 'application/json', body: JSON.stringify({ csr }) }
 }
 
@@ -62,12 +70,31 @@ async function ask(member: Member, work: Work): Promise<void> {
     throw new TypeError(`${path} answered ${String(answer.statusCode)}: ${text.slice(0, 200)}`)
 }
 
-async function measure(
-  members: readonly Member[],
-  work: Work,
-): Promise<{ perSecond: number; p50: number; p99: number }> {
+/** Seconds of processor time that a process has used, user and system; the clock of /proc ticks 100 times a second. */
+function processorTime(pid: string): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+interface Figure {
+  readonly perSecond: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  /** Of the server, in milliseconds for each request. */
+  readonly processor: number
+  /** Share of a core that the load itself took: near 1, it is the load that is measured. */
+  readonly load: number
+}
+
+async function measure(members: readonly Member[], work: Work): Promise<Figure> {
   const begun = performance.now()
   const latencies: number[] = []
+  let [used, own] = [0, 0]
+  const start = setTimeout(() => {
+    used = processorTime(server)
+    own = processorTime('self')
+  }, WARM_UP)
   const loop = async (member: Member): Promise<void> => {
     for (;;) {
       const start = performance.now()
@@ -77,9 +104,18 @@ async function measure(
     }
   }
   await Promise.all(members.map(loop))
+  clearTimeout(start)
+  used = processorTime(server) - used
+  own = processorTime('self') - own
   latencies.sort((left, right) => left - right)
   const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0
-  return { perSecond: latencies.length / (MEASURED / 1000), p50: at(0.5), p99: at(0.99) }
+  return {
+    perSecond: latencies.length / (MEASURED / 1000),
+    p50: at(0.5),
+    p99: at(0.99),
+    processor: (used * 1000) / latencies.length,
+    load: own / (MEASURED / 1000),
+  }
 }
 
 const tokens = readFileSync(join(folder, 'join-tokens'), 'utf8').trim().split('\n')

@@ -19,12 +19,15 @@ const BAR = 0.25
 const AUDIENCE = 'https://bench.example.org'
 const FLAGS = ['--conditions=writ-source', '--disable-warning=ExperimentalWarning']
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
-const { values } = parseArgs({ options: { database: { type: 'string' } } })
+const { values } = parseArgs({ options: { database: { type: 'string' }, profile: { type: 'string' } } })
 
 interface Figure {
   readonly perSecond: number
   readonly p50?: number
   readonly p99?: number
+  /** Milliseconds of processor time for each. */
+  readonly processor: number
+  readonly load?: number
 }
 
 /** On one core, or wherever the system likes where there is no taskset. */
@@ -43,8 +46,8 @@ async function output(core: number, args: readonly string[]): Promise<string> {
   return text
 }
 
-async function rawLimit(): Promise<number> {
-  return (JSON.parse(await output(0, [here('raw.ts')])) as Figure).perSecond
+async function rawLimit(): Promise<Figure> {
+  return JSON.parse(await output(0, [here('raw.ts')])) as Figure
 }
 
 async function admin(data: string, path: string, body: object): Promise<Record<string, unknown>> {
@@ -73,8 +76,10 @@ interface Running {
 }
 
 async function serve(data: string): Promise<Running> {
+  const profile = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
   const [command, args] = pinned(0, [
     ...FLAGS,
+    ...profile,
     here('../../src/cli/main.ts'),
     'server',
     'run',
@@ -131,9 +136,12 @@ async function bench(provider: Provider): Promise<boolean> {
     await prepare(data)
     const idle = memory(child)
     const before = await rawLimit()
-    const figures = JSON.parse(await output(1, [here('load.ts'), origin, data, AUDIENCE])) as Record<string, Figure>
+    const figures = JSON.parse(await output(1, [here('load.ts'), origin, data, AUDIENCE, String(child.pid)])) as Record<
+      string,
+      Figure
+    >
     const after = await rawLimit()
-    return print(provider, figures, { raw: (before + after) / 2, idle, loaded: memory(child) })
+    return print(provider, figures, { raw: [before, after], idle, loaded: memory(child) })
   } finally {
     child.kill('SIGTERM')
     await new Promise((resolve) => child.once('exit', resolve))
@@ -143,7 +151,8 @@ async function bench(provider: Provider): Promise<boolean> {
 }
 
 interface Measured {
-  readonly raw: number
+  /** Before and after. */
+  readonly raw: readonly Figure[]
   /** MB. */
   readonly idle: number
   readonly loaded: number
@@ -154,14 +163,17 @@ function print(
   figures: Readonly<Record<string, Figure>>,
   { raw, idle, loaded }: Measured,
 ): boolean {
+  const mean = (of: (figure: Figure) => number): number => raw.reduce((sum, one) => sum + of(one), 0) / raw.length
+  const limit = mean(({ perSecond }) => perSecond)
+  const bare = mean(({ processor }) => processor)
   process.stdout.write(
-    `${provider}: raw limit of the core ${raw.toFixed(0)}/s (verify, sign, verify); memory ${String(idle)} MB idle, ${String(loaded)} MB after the load\n`,
+    `${provider}: raw limit of the core ${limit.toFixed(0)}/s (verify, sign, verify); memory ${String(idle)} MB idle, ${String(loaded)} MB after the load\n`,
   )
-  const ratios = Object.entries(figures).map(([name, { perSecond, p50 = 0, p99 = 0 }]) => {
-    const ratio = perSecond / raw
+  const ratios = Object.entries(figures).map(([name, { perSecond, p50 = 0, p99 = 0, processor, load = 0 }]) => {
+    const ratio = perSecond / limit
     const verdict = ratio >= BAR ? 'meets' : 'misses'
     process.stdout.write(
-      `  ${name.padEnd(9)} ${perSecond.toFixed(0).padStart(6)}/s  ratio ${ratio.toFixed(3)} (${verdict} the bar of ${String(BAR)})  p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms\n`,
+      `  ${name.padEnd(9)} ${perSecond.toFixed(0).padStart(6)}/s  ratio ${ratio.toFixed(3)} (${verdict} the bar of ${String(BAR)})  p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  processor ${processor.toFixed(2)} ms each, by which ${(bare / processor).toFixed(3)}; load ${load.toFixed(2)} of its core\n`,
     )
     return ratio
   })

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:https'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
-import { LiveIdentity, readIdentity } from '#client/index.ts'
+import { LiveIdentity, pemKeyOf, readIdentity } from '#client/index.ts'
 import { accessOf, createReceiver, RefreshingTrust, receiverTlsOptions, requireTask } from '#receiver/index.ts'
 
 const [folder = '', port = '', audience = '', allowed = ''] = process.argv.slice(2)
@@ -34,7 +34,7 @@ const readInvoice = requireTask(receiver, {
   identifiers: (request: { readonly url?: string | undefined }) => [(request.url ?? '').split('/').at(-1) ?? ''],
 })
 
-const tls = { ...receiverTlsOptions(), cert: identity.chainPem, key: identity.keyPem.reveal() }
+const tls = { ...receiverTlsOptions(), cert: identity.chainPem, key: pemKeyOf(identity).reveal() }
 createServer(tls, (request, response) => {
   void readInvoice(request, response, () => {
     const task = accessOf(request)?.claims.task.id

@@ -1,6 +1,8 @@
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Random } from '#kernel/random.ts'
+import type { Credential, PcrSelection } from '#tpm/index.ts'
 import type { Attested } from './attested.ts'
 import { attestationError } from './errors.ts'
 
@@ -8,6 +10,8 @@ import { attestationError } from './errors.ts'
 export interface AttestContext {
   /** SHA-256 of the DER of the certificate request, hex: evidence that is bound to a key is bound to this. */
   readonly csrDigest: string
+  /** The key of the certificate request: DER SubjectPublicKeyInfo. */
+  readonly publicKey: Bytes
   readonly address: string
   /** Name of the configured provider that the request is for, where it says so. */
   readonly provider?: string | undefined
@@ -24,9 +28,21 @@ export interface AnswerContext extends AttestContext {
 /** What an attestor has written down for itself between challenge and answer. */
 export type SessionContext = Readonly<Record<string, string>>
 
+/** What a TPM has to open, and the PCRs that it has to quote. */
+export interface TpmChallenge extends Credential {
+  readonly pcrs: PcrSelection | null
+}
+
+/** What goes to the caller. */
+export interface ChallengeContents {
+  /** 32 random bytes in base64url. */
+  readonly nonce: string
+  readonly tpm?: TpmChallenge
+}
+
 /** Another round trip is needed: `challenge` goes to the caller, `context` is kept in the session until it answers. */
 export interface Challenge {
-  readonly challenge: Readonly<Record<string, string>>
+  readonly challenge: ChallengeContents
   readonly context: SessionContext
 }
 

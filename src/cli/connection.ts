@@ -3,6 +3,7 @@ import {
   anchorsOf,
   callApi,
   certificatesOf,
+  credentialOf,
   readIdentity,
   serverExpectation,
   trustOfBundle,
@@ -64,7 +65,7 @@ interface Shown {
 function fromIdentity(identity: Identity): Shown {
   return {
     trust: { kind: 'anchors', anchors: anchorsOf(identity) },
-    credential: { chainPem: identity.chainPem, keyPem: identity.keyPem },
+    credential: credentialOf(identity),
   }
 }
 

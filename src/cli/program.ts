@@ -64,6 +64,12 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
     },
   ],
   [
+    ['revoke'],
+    async (program) => {
+      ;(await import('./commands/revoke.ts')).revokeCommand(program)
+    },
+  ],
+  [
     ['bundle'],
     async (program) => {
       ;(await import('./commands/bundle.ts')).bundleCommands(program)

@@ -4,11 +4,18 @@ import type { Clock } from '#kernel/clock.ts'
 import type { Secret } from '#kernel/secret.ts'
 import { presentedChain, verifyServer, type PeerExpectation, type ServerTrust } from './server-trust.ts'
 import { clientError } from './errors.ts'
+import type { Identity } from './identity.ts'
+import { pemKeyOf } from './identity-key.ts'
 
 /** What a client shows of itself: its certificate chain and the key behind it, as PEM. */
 export interface ClientCredential {
   readonly chainPem: string
   readonly keyPem: Secret<string>
+}
+
+/** What an identity shows over mTLS. @throws KEY_IN_HARDWARE */
+export function credentialOf(identity: Pick<Identity, 'chainPem' | 'key'>): ClientCredential {
+  return { chainPem: identity.chainPem, keyPem: pemKeyOf(identity) }
 }
 
 export interface ConnectionPolicy {

@@ -10,7 +10,8 @@ import { createCsr, toPem } from '#x509/index.ts'
 import { callApi, type ApiOrigin } from './api-call.ts'
 import { verifiedAgent } from './connect.ts'
 import { anchorsOf, leafOf, type Identity } from './identity.ts'
-import { generateKeyPem, signerFromPem } from './key.ts'
+import { signerOf, type IdentityKey } from './identity-key.ts'
+import { generateKeyPem } from './key.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
 import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
 
@@ -22,8 +23,8 @@ export interface EnrollOptions {
   readonly evidence: Evidence
   /** Names the agent, when the evidence alone may match several. */
   readonly agent?: string
-  /** PKCS#8 PEM of a P-256 key; one is made when absent. Give the same again to ask for a lost answer. */
-  readonly keyPem?: Secret<string>
+  /** A P-256 key; one is made in memory when absent. Give the same again to ask for a lost answer. */
+  readonly key?: IdentityKey
   readonly clock: Clock
 }
 
@@ -36,14 +37,14 @@ export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret
  * the server's refusals
  */
 export async function enroll(options: EnrollOptions): Promise<Identity> {
-  const keyPem = options.keyPem ?? generateKeyPem()
-  const csr = await createCsr(signerFromPem(keyPem))
+  const key = options.key ?? { kind: 'pem', pem: generateKeyPem() }
+  const csr = await createCsr(signerOf(key))
   const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
   return closing(agent, async () => {
     const origin = { dispatcher: agent, origin: options.server }
     const asked = { csr, ...(options.agent === undefined ? {} : { agent: options.agent }) }
     const answer = await askFor(origin, options.evidence, asked)
-    return identityFrom(options.server, keyPem, parseAnswer(svidAnswer, answer))
+    return identityFrom(options.server, key, parseAnswer(svidAnswer, answer))
   })
 }
 
@@ -72,14 +73,14 @@ async function closing<Value>(agent: Agent, use: () => Promise<Value>): Promise<
 }
 
 /** @throws SERVER_ANSWER_INVALID when the credential is not for the key, or not for one SPIFFE ID */
-export function identityFrom(server: string, keyPem: Secret<string>, answer: SvidAnswer): Identity {
+export function identityFrom(server: string, key: IdentityKey, answer: SvidAnswer): Identity {
   const spiffeId = SpiffeId.parse(answer.spiffe_id)
-  const leaf = leafOf(answer.certificate, spiffeId, signerFromPem(keyPem).publicKey)
+  const leaf = leafOf(answer.certificate, spiffeId, signerOf(key).publicKey)
   const identity: Identity = {
     server,
     spiffeId,
     instance: answer.instance,
-    keyPem,
+    key,
     chainPem: answer.certificate + answer.chain,
     bundleJson: JSON.stringify(answer.bundle),
     serial: answer.serial,

@@ -1,24 +1,43 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fromRfc3339, toRfc3339 } from '#kernel/instant.ts'
+import type { JsonObject } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { clientError } from './errors.ts'
 import { anchorsOf, asObject, type Identity } from './identity.ts'
+import type { HardwareKey, IdentityKey } from './identity-key.ts'
 import { pemOf } from './server-trust.ts'
 
 /**
- * An identity as files: `key.pem` (0600), `certificate.pem` (leaf and chain), `bundle.json` (SPIFFE bundle),
- * `ca.pem` (its X.509 anchors, for programs that read PEM), `identity.json` (the rest) in a 0700 folder.
+ * An identity as files: its key, `certificate.pem` (leaf and chain), `bundle.json` (SPIFFE bundle), `ca.pem` (its
+ * X.509 anchors, for programs that read PEM), `identity.json` (the rest) in a 0700 folder, each of them 0600.
  * Each file is replaced by rename; `identity.json` comes last and says that the set is whole.
  */
-export const IDENTITY_FILES = ['key.pem', 'certificate.pem', 'bundle.json', 'ca.pem', 'identity.json'] as const
+export const IDENTITY_FILES = ['certificate.pem', 'bundle.json', 'ca.pem', 'identity.json'] as const
+
+/** Exactly one of them is there: the private key itself, or where a key is that cannot be read. */
+export const KEY_FILES = ['key.pem', 'key.json'] as const
+
+/** Finds the key again that a `key.json` names. It may put off to reach for the hardware until something is signed. */
+export type KeyOpener = (reference: JsonObject) => HardwareKey
 
 /** Writes an identity, as `IDENTITY_FILES` says. @throws IDENTITY_FOLDER_INVALID when the folder is open to others */
 export function writeIdentity(folder: string, identity: Identity): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   checkFolder(folder)
-  replaceFile(folder, 'key.pem', identity.keyPem.reveal())
+  writeKey(folder, identity.key)
   replaceFile(folder, 'certificate.pem', identity.chainPem)
   replaceFile(folder, 'bundle.json', identity.bundleJson)
   replaceFile(folder, 'ca.pem', pemOf(anchorsOf(identity)))
@@ -26,6 +45,27 @@ export function writeIdentity(folder: string, identity: Identity): void {
   const directory = openSync(folder, 'r')
   fsyncSync(directory)
   closeSync(directory)
+}
+
+function writeKey(folder: string, key: IdentityKey): void {
+  const files = key.kind === 'pem' ? { 'key.pem': key.pem.reveal() } : key.files
+  for (const [name, content] of Object.entries(files)) replaceFile(folder, name, content)
+  for (const name of KEY_FILES) if (!(name in files)) rmSync(join(folder, name), { force: true })
+}
+
+type FoundKey = Exclude<IdentityKey, HardwareKey> | { readonly kind: 'reference'; readonly reference: JsonObject }
+
+function findKey(folder: string): FoundKey {
+  const [pem, reference] = [join(folder, 'key.pem'), join(folder, 'key.json')]
+  if (!existsSync(reference)) return { kind: 'pem', pem: new Secret(readFileSync(pem, 'utf8')) }
+  if (existsSync(pem)) throw clientError('IDENTITY_FOLDER_INVALID', { message: 'both key.pem and key.json' })
+  return { kind: 'reference', reference: asObject(readFileSync(reference, 'utf8')) }
+}
+
+function openFound(found: FoundKey, openKey: KeyOpener | undefined): IdentityKey {
+  if (found.kind === 'pem') return found
+  if (openKey === undefined) throw clientError('KEY_STORE_UNKNOWN')
+  return openKey(found.reference)
 }
 
 function summary(identity: Identity): Record<string, string> {
@@ -59,9 +99,17 @@ function checkFolder(folder: string): void {
   }
 }
 
-/** @throws IDENTITY_FOLDER_INVALID when a file is missing, malformed, or the folder is open to others */
-export function readIdentity(folder: string): Identity {
+/**
+ * @throws IDENTITY_FOLDER_INVALID when a file is missing, malformed, or the folder is open to others; what `openKey`
+ * throws, and KEY_STORE_UNKNOWN when the key is in hardware and there is no `openKey`
+ */
+export function readIdentity(folder: string, openKey?: KeyOpener): Identity {
   checkFolder(folder)
+  const { key, ...rest } = readFiles(folder)
+  return { ...rest, key: openFound(key, openKey) }
+}
+
+function readFiles(folder: string): Omit<Identity, 'key'> & { readonly key: FoundKey } {
   try {
     const facts = asObject(readFileSync(join(folder, 'identity.json'), 'utf8'))
     const fact = (name: string): string => {
@@ -73,7 +121,7 @@ export function readIdentity(folder: string): Identity {
       spiffeId: SpiffeId.parse(fact('spiffe_id')),
       instance: fact('instance'),
       serial: fact('serial'),
-      keyPem: new Secret(readFileSync(join(folder, 'key.pem'), 'utf8')),
+      key: findKey(folder),
       chainPem: readFileSync(join(folder, 'certificate.pem'), 'utf8'),
       bundleJson: readFileSync(join(folder, 'bundle.json'), 'utf8'),
       notBefore: fromRfc3339(fact('not_before')),

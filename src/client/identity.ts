@@ -1,10 +1,10 @@
 import { parseJson, type JsonObject } from '#kernel/json.ts'
 import type { Instant } from '#kernel/instant.ts'
-import type { Secret } from '#kernel/secret.ts'
 import { decodeBundle, type SpiffeId, type Bundle } from '#spiffe/index.ts'
 import { equal, type Bytes } from '#kernel/bytes.ts'
 import { fromPemList, parseCertificate, type Certificate } from '#x509/index.ts'
 import { clientError } from './errors.ts'
+import type { IdentityKey } from './identity-key.ts'
 
 /** What an instance holds once it is enrolled. The key was made here and never left. */
 export interface Identity {
@@ -12,7 +12,7 @@ export interface Identity {
   readonly server: string
   readonly spiffeId: SpiffeId
   readonly instance: string
-  readonly keyPem: Secret<string>
+  readonly key: IdentityKey
   /** Leaf first. */
   readonly chainPem: string
   /** The SPIFFE bundle document as the server gave it. */

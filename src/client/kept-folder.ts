@@ -13,7 +13,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { clientError } from './errors.ts'
 import type { Identity } from './identity.ts'
-import { IDENTITY_FILES, writeIdentity } from './identity-folder.ts'
+import { IDENTITY_FILES, KEY_FILES, writeIdentity } from './identity-folder.ts'
 
 /** A folder in which the files of an identity are kept. */
 export interface KeptFolder {
@@ -36,7 +36,8 @@ export function identityHome(path: string): KeptFolder {
 }
 
 function isWhole(path: string): boolean {
-  return IDENTITY_FILES.every((name) => existsSync(join(path, name)))
+  const isThere = (name: string): boolean => existsSync(join(path, name))
+  return IDENTITY_FILES.every(isThere) && KEY_FILES.some(isThere)
 }
 
 /** `f_type` of file systems that live in memory: tmpfs and ramfs (statfs(2)). */

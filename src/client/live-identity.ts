@@ -2,7 +2,7 @@ import { fetch, Headers, type Agent, type RequestInit, type Response } from 'und
 import type { Clock } from '#kernel/clock.ts'
 import { earliest, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
-import { verifiedAgent } from './connect.ts'
+import { credentialOf, verifiedAgent } from './connect.ts'
 import { clientError } from './errors.ts'
 import { anchorsOf, type Identity } from './identity.ts'
 import { Session, type ExchangeOptions, type NarrowOptions, type TaskToken } from './session.ts'
@@ -129,7 +129,7 @@ export class LiveIdentity {
 
   #generation(identity: Identity): Generation {
     const { clock } = this.#options
-    const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+    const credential = credentialOf(identity)
     const anchors = anchorsOf(identity)
     const trust = (): { kind: 'anchors'; anchors: typeof anchors } => ({ kind: 'anchors', anchors })
     const home = verifiedAgent({ trust, expectation: serverExpectation, credential, clock })

@@ -20,10 +20,10 @@ import {
 } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
 import { callApi, type ApiCall } from './api-call.ts'
-import { verifiedAgent } from './connect.ts'
+import { credentialOf, verifiedAgent } from './connect.ts'
 import { identityFrom } from './enroll.ts'
 import { anchorsOf, type Identity } from './identity.ts'
-import { signerFromPem } from './key.ts'
+import { signerOf, type IdentityKey } from './identity-key.ts'
 import { openTask, type OpenTaskOptions } from './open-task.ts'
 import { serverExpectation } from './server-trust.ts'
 
@@ -63,10 +63,10 @@ export class Session {
   }
 
   /** A new certificate of the same lineage; for the same key unless another is given. */
-  async renew(keyPem: Secret<string> = this.identity.keyPem): Promise<Identity> {
-    const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerFromPem(keyPem)))
+  async renew(key: IdentityKey = this.identity.key): Promise<Identity> {
+    const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerOf(key)))
     const answer = await this.#call({ method: 'POST', path: '/v1/renew', json: { csr } })
-    return identityFrom(this.identity.server, keyPem, parseAnswer(svidAnswer, answer))
+    return identityFrom(this.identity.server, key, parseAnswer(svidAnswer, answer))
   }
 
   async jwtSvid(audience: string): Promise<{ readonly token: Secret<string>; readonly expiresAt: Instant }> {
@@ -195,7 +195,7 @@ export async function withSession<Value>(
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
   const anchors = anchorsOf(identity)
-  const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+  const credential = credentialOf(identity)
   const agent = verifiedAgent({
     trust: () => ({ kind: 'anchors', anchors }),
     expectation: serverExpectation,

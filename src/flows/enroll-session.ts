@@ -4,7 +4,9 @@ import {
   newEnrollSession,
   usableSession,
   type Challenge,
+  type ChallengeContents,
   type EnrollSessionRecord,
+  type TpmChallenge,
 } from '#attestation/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { toBase64, toHex } from '#kernel/bytes.ts'
@@ -16,6 +18,8 @@ import { enroll, enrollAttested, type EnrollPorts, type EnrollRequest } from './
 import type { EnrollSessions } from './ports.ts'
 import type { SvidAnswer } from './svid-answer.ts'
 
+export type { TpmChallenge }
+
 export interface EnrollSessionPorts extends EnrollPorts {
   readonly sessions: EnrollSessions
 }
@@ -23,7 +27,7 @@ export interface EnrollSessionPorts extends EnrollPorts {
 /** What the caller has to answer, and where. */
 export interface EnrollChallenge {
   readonly session: string
-  readonly challenge: Readonly<Record<string, string>>
+  readonly challenge: ChallengeContents
   readonly expiresAt: Instant
 }
 
@@ -75,7 +79,7 @@ export async function finishEnrollment(
   // 2. The answer is the one to its challenge, for the request that began it.
   const { csr = '', agent } = session.context
   const request = parseRequestText(csr)
-  const attested = await answered(ports, { id, session, answer }, { caller, csrDigest: toHex(request.digest) })
+  const attested = await answered(ports, { id, session, answer }, { caller, request })
   // 3. As any enrollment.
   return enrollAttested(ports, { caller, request, requested: agent ?? null, session: session.hash }, attested)
 }
@@ -83,11 +87,18 @@ export async function finishEnrollment(
 async function answered(
   ports: EnrollSessionPorts,
   { id, session, answer }: { readonly id: string; readonly session: EnrollSessionRecord; readonly answer: JsonObject },
-  { caller, csrDigest }: { readonly caller: Caller; readonly csrDigest: string },
+  { caller, request }: { readonly caller: Caller; readonly request: CertificateRequest },
 ): ReturnType<NonNullable<EnrollPorts['attestors'][number]['finish']>> {
   const attestor = attestorNamed(ports.attestors, session.attestor)
   if (attestor.finish === undefined) throw attestationError('ATTESTOR_UNKNOWN')
   const { clock, random } = ports
-  const context = { session: id, csrDigest, address: caller.address, now: clock.now(), random }
+  const context = {
+    session: id,
+    csrDigest: toHex(request.digest),
+    publicKey: request.publicKey.spki,
+    address: caller.address,
+    now: clock.now(),
+    random,
+  }
   return attestor.finish(answer, session.context, context)
 }

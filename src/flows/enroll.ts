@@ -110,6 +110,7 @@ function attest(
   const attestor = attestorNamed(ports.attestors, asked.attestor)
   return attestor.begin(asked.evidence, {
     csrDigest: toHex(request.digest),
+    publicKey: request.publicKey.spki,
     address: caller.address,
     provider: asked.provider,
     now: ports.clock.now(),

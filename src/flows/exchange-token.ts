@@ -12,7 +12,7 @@ import { checkRequest, type CheckedRequest, type ExchangeRequest } from './excha
 import type { IssuePorts } from './issuance-ports.ts'
 import { issueJwt, type TokenCommit } from './issue-token.ts'
 import { oauthError } from './oauth-errors.ts'
-import type { Change, Counters, Reader } from './ports.ts'
+import type { Change, Reader } from './ports.ts'
 import { recordingDenials } from './recorded-story.ts'
 import type { StatusIndexes } from './status-indexes.ts'
 import { verifySubjectToken, type NarrowProof, type StartProof } from './subject-token.ts'
@@ -21,7 +21,6 @@ import { readGrounds } from './token-grounds.ts'
 import { usedOnce } from './user-proof.ts'
 
 export interface ExchangePorts extends IssuePorts, BindingPorts {
-  readonly counters: Counters
   readonly statusIndexes: StatusIndexes
   readonly users: Users
 }
@@ -152,14 +151,18 @@ interface Granted {
 
 async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }: Granted): Promise<ExchangeAnswer> {
   const { mandate } = decided
-  await countDerivation(ports, mandate)
   const jti = newId('token', mandate.issuedAt, ports.random)
   const claims = claimsOf(mandate, { jti, issuer: ports.profile.publicUrl, policy: grant.policyDigest })
   const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
   const row = tokenRecordOf(mandate, jti, await ports.statusIndexes.next())
   const commit: TokenCommit = {
     guards: exchangeGuards(decided),
-    changes: [...binding.changes, ...replayChange(decided), { op: 'insert', table: 'TaskToken', row, refuse: idTaken }],
+    changes: [
+      ...binding.changes,
+      ...derivationChange(mandate),
+      ...replayChange(decided),
+      { op: 'insert', table: 'TaskToken', row, refuse: idTaken },
+    ],
     leaf: leafOf(mandate, grant),
     events: [{ type: 'token.issued', data: { token: jti, task: mandate.task, agent: row.agent } }],
   }
@@ -176,14 +179,11 @@ async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }:
   }
 }
 
-/**
- * Counted before the commit and never given back: under any interleaving no more tokens are derived than the task
- * allows, though an exchange that fails afterwards has used one up.
- */
-async function countDerivation(ports: ExchangePorts, mandate: Mandate): Promise<void> {
-  if (mandate.parent === null) return
-  const used = await ports.counters.reserve(`derivations:${mandate.task}`, 1)
-  if (used >= mandate.maxDerivations) throw tasksError('DERIVATIONS_EXHAUSTED')
+/** Counted in the commit that records the token: under any interleaving no more are derived than the task allows. */
+function derivationChange(mandate: Mandate): readonly Change[] {
+  if (mandate.parent === null) return []
+  const refuse = () => tasksError('DERIVATIONS_EXHAUSTED')
+  return [{ op: 'count', counter: `derivations:${mandate.task}`, below: mandate.maxDerivations, refuse }]
 }
 
 /**

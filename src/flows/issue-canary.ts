@@ -24,7 +24,7 @@ export async function issueCanary(
   // 1. The clock is right.
   const issuedAt = await clockGuard.check()
   // 2. Build a leaf for a key that nobody has, and lint it.
-  const signer = candidateSigner(candidate, await keys.open(candidate.keyReference))
+  const signer = candidateSigner(candidate, await keys.open(candidate.keyReference, candidate.publicKey))
   const made = prepareCanary({ signer, publicKey: throwawayKey(), issuance: profile, issuedAt, random })
   // 3. Commit the intent with its audit leaf.
   const receipt = await recordIntent(journal, {

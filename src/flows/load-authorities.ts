@@ -47,9 +47,9 @@ async function openAuthorities(
   records: readonly AuthorityRecord[],
 ): Promise<AuthoritySet> {
   const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root')
-  const opened = needed.map(async ({ id, keyReference }): Promise<[string, Signer]> => [
+  const opened = needed.map(async ({ id, keyReference, publicKey }): Promise<[string, Signer]> => [
     id,
-    await keys.open(keyReference),
+    await keys.open(keyReference, publicKey),
   ])
   return AuthoritySet.of({ trustDomain: profile.trustDomain, records, signers: new Map(await Promise.all(opened)) })
 }

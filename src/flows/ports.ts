@@ -1,6 +1,8 @@
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { LeafDraft } from '#audit/index.ts'
+import type { AuthorityKind } from '#authority/index.ts'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -60,7 +62,20 @@ export type Guard = {
  * `insert` refuses when a unique key is taken; `update` and `delete` when no row matches; `replace` inserts, or
  * overwrites the row with the same primary key. One commit changes a row at most once.
  */
-export type Change = {
+export type Change = RowChange | CountChange
+
+/**
+ * Counts one up, and refuses when the counter has reached `below`; it counts only when the whole commit is made. Nothing
+ * that is counted is ever given back.
+ */
+export interface CountChange {
+  readonly op: 'count'
+  readonly counter: string
+  readonly below: number
+  readonly refuse: Refuse
+}
+
+type RowChange = {
   [Table in WritableTable]:
     | { readonly op: 'insert'; readonly table: Table; readonly row: Tables[Table]; readonly refuse: Refuse }
     | { readonly op: 'replace'; readonly table: Table; readonly row: Tables[Table] }
@@ -156,13 +171,20 @@ export interface ClockMarks {
 
 /** Where private keys of authorities live. `reference` names a key, never holds one. */
 export interface Keys {
-  /** Makes a new key. @throws KEY_EXISTS when `name` is taken */
+  /**
+   * Makes a new key, in the store that the configuration names for its kind.
+   * @throws KEY_EXISTS when `name` is taken, KEY_UNAVAILABLE
+   */
   generate(
     name: string,
     algorithm: SignatureAlgorithm,
+    kind: AuthorityKind,
   ): Promise<{ readonly reference: string; readonly signer: Signer }>
-  /** @throws KEY_NOT_FOUND, KEY_UNUSABLE */
-  open(reference: string): Promise<Signer>
+  /**
+   * `expected` is the DER SubjectPublicKeyInfo of a record or certificate that the key must belong to.
+   * @throws KEY_NOT_FOUND, KEY_UNUSABLE, KEY_MISMATCH, KEY_UNAVAILABLE while its home cannot be reached
+   */
+  open(reference: string, expected?: Bytes): Promise<Signer>
 }
 
 /** What nearly every story needs. */

@@ -36,7 +36,7 @@ export async function prepareAuthority(ports: PreparePorts, order: PrepareAuthor
   const now = await ports.clockGuard.check()
   // 2. Make a key in its home.
   const id = newId('authority', now, ports.random)
-  const { reference, signer } = await ports.keys.generate(`${order.kind}-${id.replace('_', '-')}`, 'ES256')
+  const { reference, signer } = await ports.keys.generate(`${order.kind}-${id.replace('_', '-')}`, 'ES256', order.kind)
   const draft = draftOf({ id, kind: order.kind, keyReference: reference, signer, now })
   // 3. A token key is recorded and done; an X.509 authority gets its certificate like any other.
   if (order.kind === 'x509' || order.kind === 'x509-root') return certify(ports, { ...order, draft, signer })
@@ -113,7 +113,7 @@ async function openRoot({ reader, keys }: PreparePorts): Promise<ActiveSigner | 
   const root = await reader.find('Authority', { kind: 'x509-root', state: 'active' })
   if (root === null) return null
   try {
-    return activeSigner(root, await keys.open(root.keyReference))
+    return activeSigner(root, await keys.open(root.keyReference, root.publicKey))
   } catch (cause) {
     if (!isWritError(cause, 'KEY_NOT_FOUND', 'KEY_UNUSABLE')) throw cause
     throw authorityError('AUTHORITY_ROOT_UNAVAILABLE', { details: { authority: root.id }, cause })

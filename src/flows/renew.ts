@@ -39,9 +39,10 @@ interface Renewing {
 
 async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: RenewRequest): Promise<SvidAnswer> {
   const { agent, instance, certificate } = holder
-  // 2. The agent may have something new, and the request shows that its sender holds the new key.
+  // 2. The agent may have something new, and the request shows that its sender holds the new key,
+  // as the handshake has shown it of the old one.
   requireActive(agent)
-  const request = parseRequestText(asked.csr)
+  const request = parseRequestText(asked.csr, certificate.spkiHash)
   // 3. Who asks again for an answer that was lost gets it.
   const now = ports.clock.now()
   const keys = keysAt(now, holder, request)

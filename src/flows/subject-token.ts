@@ -1,10 +1,10 @@
-import { JwtSvid, parseCompact, TaskToken, type KeySet } from '#jwt/index.ts'
+import { JwtSvid, parseCompact, TaskToken, type KeySet, type UnverifiedToken } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import { ProvenUser, type Users } from '#tasks/index.ts'
-import { ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, JWT_TYPE } from '#wire/index.ts'
+import { ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE } from '#wire/index.ts'
 import type { CheckedRequest } from './exchange-request.ts'
 import { oauthError } from './oauth-errors.ts'
 
@@ -60,33 +60,29 @@ export async function verifySubjectToken(
 ): Promise<StartProof | NarrowProof> {
   const { subjectToken } = request
   try {
-    if (typeOf(subjectToken) !== request.subjectTokenType) throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
-    switch (request.subjectTokenType) {
-      case ACCESS_TOKEN_TYPE:
-        return { kind: 'narrow', token: verifyTaskToken(ports, subjectToken, now) }
-      case ID_TOKEN_TYPE:
-        return await userProof(ports, subjectToken, client, now)
-      case JWT_TYPE:
-        return startProof(ports, subjectToken, client, now)
+    const { subjectTokenType } = request
+    const taskToken = readTaskToken(subjectToken)
+    if ((taskToken !== null) !== (subjectTokenType === ACCESS_TOKEN_TYPE)) {
+      throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
     }
+    if (taskToken !== null) return { kind: 'narrow', token: verifyTaskToken(ports, taskToken, now) }
+    if (subjectTokenType === ID_TOKEN_TYPE) return await userProof(ports, subjectToken, client, now)
+    return startProof(ports, subjectToken, client, now)
   } catch (cause) {
+    // JWT-SVIDs and ID tokens share a `typ`; whom they are about tells them apart.
+    if (isWritError(cause, 'JWT_SUBJECT_WRONG', 'USER_TOKEN_TYPE')) {
+      throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED', { cause })
+    }
     if (!isWritError(cause) || !cause.code.startsWith('JWT_')) throw cause
     throw oauthError('SUBJECT_TOKEN_INVALID', { details: { problem: cause.code }, cause })
   }
 }
 
 /** A task token of ours by signature, type, issuer and time, whomever it is for. @throws JWT_* */
-export function verifyTaskToken(ports: VerifyPorts, text: string, now: Instant): TaskToken {
+export function verifyTaskToken(ports: VerifyPorts, token: string | UnverifiedToken, now: Instant): TaskToken {
   const { authorities, profile } = ports
   const keys = authorities.current().keySet('access-token')
-  return TaskToken.verify(text, { keys, issuer: profile.publicUrl, audience: null, now, skew: SKEW })
-}
-
-/** JWT-SVIDs and ID tokens share a `typ`; whom they are about tells them apart, before anything of it is believed. */
-function typeOf(text: string): CheckedRequest['subjectTokenType'] {
-  if (hasTaskTokenType(text)) return ACCESS_TOKEN_TYPE
-  const { sub } = parseCompact(text, 'id-token').claims
-  return typeof sub === 'string' && /^spiffe:/i.test(sub) ? JWT_TYPE : ID_TOKEN_TYPE
+  return TaskToken.verify(token, { keys, issuer: profile.publicUrl, audience: null, now, skew: SKEW })
 }
 
 async function userProof(ports: SubjectPorts, text: string, client: string, now: Instant): Promise<UserStart> {
@@ -95,12 +91,12 @@ async function userProof(ports: SubjectPorts, text: string, client: string, now:
   return { kind: 'start', by: 'user', user }
 }
 
-function hasTaskTokenType(text: string): boolean {
+/** Null when the token's type says that it is of another kind. @throws JWT_* */
+function readTaskToken(text: string): UnverifiedToken | null {
   try {
-    parseCompact(text, 'task-token')
-    return true
+    return parseCompact(text, 'task-token')
   } catch (error) {
-    if (isWritError(error, 'JWT_TYPE_WRONG')) return false
+    if (isWritError(error, 'JWT_TYPE_WRONG')) return null
     throw error
   }
 }

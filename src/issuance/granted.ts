@@ -8,6 +8,5 @@ import { issuanceError } from './errors.ts'
  */
 export function requestGranted(grant: Grant, purpose: Purpose): JsonObject {
   if (grant.purpose !== purpose) throw issuanceError('GRANT_MISMATCH', { details: { purpose: grant.purpose } })
-  // The policy room wrote this text in this process; the strict parser is for what comes from outside.
-  return (JSON.parse(grant.input) as { readonly request: JsonObject }).request
+  return grant.request
 }

@@ -6,7 +6,7 @@ import type { Random } from '#kernel/random.ts'
 import { assembleCertificate, EMPTY_NAME, encodeName, encodeTbs, type PublicKey } from '#x509/index.ts'
 import { issuanceError } from './errors.ts'
 import { issuedOf, type Issued } from './issued.ts'
-import { lintCertificate, lintTbs } from './lint/lint.ts'
+import { lintTbs, readSigned } from './lint/lint.ts'
 import type { AttestationFacts, Expected, IssuerFacts, StatusUris } from './lint/rule.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 import type { CertificateProfile, IssuanceProfile } from './profile.ts'
@@ -65,10 +65,10 @@ export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
   return { prepared, record, lifetimeCut: validity.cut }
 }
 
-/** Reads what will leave, as a stranger would: the same octets as prepared, and every rule again. */
+/** Reads what will leave, as a stranger would, and lets it out only when it is octet for octet what was judged. */
 function finishCertificate(tbs: Bytes, signature: Bytes, expected: Expected, record: CertificateRecord): Issued {
   const der = assembleCertificate(tbs, expected.issuer.algorithm, signature)
-  const certificate = lintCertificate(der, expected)
+  const certificate = readSigned(der, expected)
   if (!equal(certificate.tbs, tbs)) {
     throw issuanceError('SIGNED_OTHER_BYTES', { details: { serial: record.serial } })
   }

@@ -22,6 +22,8 @@ export interface TokenHeader {
 /** A token that has the form of its kind and that nobody has verified: nothing in it may be believed yet. */
 export interface UnverifiedToken {
   readonly kind: TokenKind
+  /** Of its text. */
+  readonly length: number
   readonly header: TokenHeader
   readonly claims: JsonObject
   readonly signingInput: Bytes
@@ -43,6 +45,7 @@ export function parseCompact(text: string, kind: TokenKind, maxLength = MAX_TOKE
   const [headerBytes, claimsBytes, signatureBytes] = [decodePart(header), decodePart(payload), decodePart(signature)]
   return {
     kind,
+    length: text.length,
     header: readHeader(readObject(headerBytes, 'header', MAX_HEADER_BYTES), TOKEN_KINDS[kind]),
     claims: readObject(claimsBytes, 'claims', maxLength),
     signingInput: utf8(`${header}.${payload}`),

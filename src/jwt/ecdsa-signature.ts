@@ -45,14 +45,33 @@ function magnitudeOf(octets: Bytes): Bytes {
 /** @throws JWT_SIGNATURE_FORM unless there are exactly 2 × `size` bytes */
 export function joseToDer(signature: Bytes, size: number): Bytes {
   if (signature.length !== 2 * size) throw jwtError('JWT_SIGNATURE_FORM')
-  const body = [...integer(signature.subarray(0, size)), ...integer(signature.subarray(size))]
-  const header = body.length < 0x80 ? [SEQUENCE, body.length] : [SEQUENCE, 0x81, body.length]
-  return Uint8Array.from([...header, ...body])
+  const [left, right] = [magnitude(signature.subarray(0, size)), magnitude(signature.subarray(size))]
+  const length = integerLength(left) + integerLength(right)
+  const header = length < 0x80 ? 2 : 3
+  const der = new Uint8Array(header + length)
+  der.set(length < 0x80 ? [SEQUENCE, length] : [SEQUENCE, 0x81, length])
+  writeInteger(der, header + integerLength(left), right)
+  writeInteger(der, header, left)
+  return der
 }
 
-function integer(value: Bytes): readonly number[] {
+/** Without leading zeros; zero itself keeps one. */
+function magnitude(value: Bytes): Bytes {
   let start = 0
   while (start < value.length - 1 && value[start] === 0) start++
-  const sign = (value[start] ?? 0) >= 0x80 ? [0] : []
-  return [INTEGER, sign.length + value.length - start, ...sign, ...value.subarray(start)]
+  return value.subarray(start)
+}
+
+function signOctets(value: Bytes): number {
+  return (value[0] ?? 0) >= 0x80 ? 1 : 0
+}
+
+function integerLength(value: Bytes): number {
+  return 2 + signOctets(value) + value.length
+}
+
+function writeInteger(target: Bytes, offset: number, value: Bytes): void {
+  target[offset] = INTEGER
+  target[offset + 1] = signOctets(value) + value.length
+  target.set(value, offset + 2 + signOctets(value))
 }

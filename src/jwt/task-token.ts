@@ -1,7 +1,8 @@
 import { sha256 } from '#kernel/digest.ts'
 import { toBase64Url, type Bytes } from '#kernel/bytes.ts'
 import { checkAudience, checkIssuer, checkTimes, ClaimReader, type Moment } from './claims.ts'
-import { parseCompact } from './compact.ts'
+import { parseCompact, type UnverifiedToken } from './compact.ts'
+import { jwtError } from './errors.ts'
 import type { KeySet } from './key-set.ts'
 import { readTaskTokenClaims } from './read-task-token.ts'
 import type { TaskTokenClaims } from './task-token-claims.ts'
@@ -38,8 +39,8 @@ export class TaskToken {
    * @throws the codes of parseCompact and VerifiedToken.verify, JWT_ISSUER_WRONG, JWT_AUDIENCE_WRONG, JWT_EXPIRED,
    *   JWT_NOT_YET_VALID, JWT_CLAIM_*, JWT_SUBJECT_WRONG
    */
-  static verify(text: string, rules: TaskTokenRules): TaskToken {
-    const token = VerifiedToken.verify(parseCompact(text, 'task-token', MAX_TASK_TOKEN_LENGTH), rules.keys)
+  static verify(given: string | UnverifiedToken, rules: TaskTokenRules): TaskToken {
+    const token = VerifiedToken.verify(formOf(given), rules.keys)
     const reader = new ClaimReader(token.claims)
     checkIssuer(reader, rules.issuer)
     checkTimes(reader, rules)
@@ -55,6 +56,15 @@ export class TaskToken {
   get verified(): boolean {
     return this.#verified
   }
+}
+
+/** What was parsed already is held to the same. */
+function formOf(given: string | UnverifiedToken): UnverifiedToken {
+  if (typeof given === 'string') return parseCompact(given, 'task-token', MAX_TASK_TOKEN_LENGTH)
+  if (given.kind !== 'task-token') throw jwtError('JWT_TYPE_WRONG')
+  const { length } = given
+  if (length <= MAX_TASK_TOKEN_LENGTH) return given
+  throw jwtError('JWT_TOO_LARGE', { details: { length, limit: MAX_TASK_TOKEN_LENGTH } })
 }
 
 /** `x5t#S256` of a certificate: base64url of SHA-256 over its DER (RFC 8705 section 3.1). */

@@ -84,11 +84,19 @@ export function canonicalize(value: JsonValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(canonicalize).join(',')}]`
   const members = value as JsonObject
-  const sorted = Object.keys(members).sort((left, right) => (left < right ? -1 : 1))
-  return `{${sorted.map((name) => `${canonicalString(name)}:${canonicalize(members[name] ?? null)}`).join(',')}}`
+  let text = ''
+  // The order of `sort` is by UTF-16 code units.
+  for (const name of Object.keys(members).sort()) {
+    text += `${text === '' ? '' : ','}${canonicalString(name)}:${canonicalize(members[name] ?? null)}`
+  }
+  return `{${text}}`
 }
 
+/** Printable ASCII without quotation mark and backslash stands for itself. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
 function canonicalString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
   if (!text.isWellFormed()) throw kernelError('JSON_NOT_CANONICAL')
   return JSON.stringify(text)
 }

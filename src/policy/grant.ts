@@ -1,8 +1,8 @@
-import { canonicalize, parseJson } from '#kernel/json.ts'
+import { canonicalize, parseJson, type JsonObject } from '#kernel/json.ts'
 import type { AuthorizationDetail } from '#tasks/index.ts'
 import { decide, type Decision } from './decide.ts'
 import { policyError } from './errors.ts'
-import { asJson, digestOf, type DecisionInput, type Purpose } from './input.ts'
+import { asJson, digestOf, rightsDigestOf, textDigest, type DecisionInput, type Purpose } from './input.ts'
 
 /**
  * Proof that the policy said yes to exactly one request. Only the `permit…` functions of this room get to make one.
@@ -18,19 +18,23 @@ export class Grant {
   /** What a task or a task token may be used for; empty for an SVID. */
   readonly authority: readonly AuthorizationDetail[]
 
+  /** What exactly was asked for and granted. */
+  readonly request: JsonObject
+
   private constructor(input: DecisionInput, authority: readonly AuthorizationDetail[]) {
     this.#input = canonicalize(asJson(input))
     this.purpose = input.request.purpose
-    this.policyDigest = digestOf(asJson(input.rights))
-    this.inputDigest = digestOf(asJson(input))
+    this.policyDigest = rightsDigestOf(input.rights)
+    this.inputDigest = textDigest(this.#input)
     this.authority = authority
+    this.request = input.request as unknown as JsonObject
   }
 
   /** @throws the policy code of the first rule that denies; its details carry both digests, for the audit leaf */
   static decide(input: DecisionInput, authority: readonly AuthorizationDetail[] = []): Grant {
     const decision = decide(input)
     if (decision === 'permit') return new Grant(input, authority)
-    const digests = { policy: digestOf(asJson(input.rights)), input: digestOf(asJson(input)) }
+    const digests = { policy: rightsDigestOf(input.rights), input: digestOf(asJson(input)) }
     throw policyError(decision, { details: { purpose: input.request.purpose, ...digests } })
   }
 

@@ -72,7 +72,18 @@ export interface DecisionInput {
   readonly request: Request
 }
 
+const rights = new WeakMap<AgentRecord, Rights>()
+
+/** Once for each record, which nobody changes: another version of the agent is another record. */
 export function rightsOf(agent: AgentRecord): Rights {
+  const known = rights.get(agent)
+  if (known !== undefined) return known
+  const made = readRights(agent)
+  rights.set(agent, made)
+  return made
+}
+
+function readRights(agent: AgentRecord): Rights {
   return {
     agent: agent.id,
     path: agent.path,
@@ -110,7 +121,23 @@ export function wantedOf(authority: readonly AuthorizationDetail[]): readonly Wa
 
 /** `sha-256:<hex>` over canonical JSON (RFC 8785). */
 export function digestOf(value: JsonValue): string {
-  return `sha-256:${toHex(sha256(utf8(canonicalize(value))))}`
+  return textDigest(canonicalize(value))
+}
+
+/** The same over canonical JSON that is written already. */
+export function textDigest(canonical: string): string {
+  return `sha-256:${toHex(sha256(utf8(canonical)))}`
+}
+
+const digests = new WeakMap<Rights, string>()
+
+/** `digestOf` the rights, once for each object, which nobody changes. */
+export function rightsDigestOf(rights: Rights): string {
+  const known = digests.get(rights)
+  if (known !== undefined) return known
+  const made = digestOf(asJson(rights))
+  digests.set(rights, made)
+  return made
 }
 
 export function asJson(value: Rights | DecisionInput): JsonObject {

@@ -4,6 +4,10 @@ export const REVOCATION_ERRORS = {
   CUT_OFF: 'The credential, or what it rests on, was taken back.',
   ISSUANCE_PAUSED: 'Something that this rests on was taken back a moment ago. Ask again in two seconds.',
   CUTOFF_OUTDATED: 'A token was issued at the same moment. Try again.',
+  REVOCATION_TARGET_UNKNOWN:
+    'There is nothing of that kind with that value. Look it up with "writ agent list" or in the audit log.',
+  REVOCATION_VALUE_INVALID: 'The value is not one that this kind of handle can have.',
+  REVOCATION_REASON_UNFIT: 'That reason does not fit what is to be revoked.',
 } as const satisfies ErrorTable
 
 export const revocationError = errorsOf(REVOCATION_ERRORS)

@@ -12,6 +12,7 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
@@ -30,16 +31,34 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     csr: csrText,
     agent: agentName.optional(),
   }),
+  z.strictObject({
+    attestor: z.literal('tpm'),
+    provider: providerName.optional(),
+    evidence: tpmEvidence,
+    csr: csrText,
+    agent: agentName.optional(),
+  }),
 ])
 export type EnrollRequest = z.output<typeof enrollRequest>
 
-/** The answer with status 202: sign the nonce as the attestor says, and send it to `/v1/enroll/{session}`. */
-export const enrollChallenge = z.object({ session: sessionId, nonce: sessionId, expires_at: instantText })
+/** The answer with status 202: do with the nonce as the attestor says, and answer to `/v1/enroll/{session}`. */
+export const enrollChallenge = z.object({
+  session: sessionId,
+  nonce: sessionId,
+  expires_at: instantText,
+  /** Of the attestor `tpm` only. */
+  tpm: tpmChallenge.optional(),
+})
 export type EnrollChallenge = z.output<typeof enrollChallenge>
 
 /** `POST /v1/enroll/{session}`. */
 export const enrollAnswerRequest = z.strictObject({
-  answer: z.strictObject({ signature: base64Text(1368) }),
+  answer: z.union([
+    /** Of `x509pop`. */
+    z.strictObject({ signature: base64Text(1368) }),
+    /** Of `tpm`. */
+    tpmAnswer,
+  ]),
 })
 export type EnrollAnswerRequest = z.output<typeof enrollAnswerRequest>
 

@@ -11,6 +11,7 @@ export const WIRE_ERRORS = {
   AUTHORIZATION_DETAILS_MALFORMED: 'The authorization_details are not a list of entries of type task.',
   ANSWER_INVALID: 'The server answered with a body that this client does not understand.',
   JOIN_TOKEN_MALFORMED: 'The join token is not of the form wjt_<secret>.<pin>.',
+  TPM_STATEMENT_INVALID: 'A field of the statement for a TPM does not have the form that it must have.',
   X509POP_STATEMENT_INVALID: 'A field of the statement to be signed does not have the form that it must have.',
 } as const satisfies ErrorTable
 

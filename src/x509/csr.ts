@@ -1,4 +1,4 @@
-import type { Bytes } from '#kernel/bytes.ts'
+import { toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SpiffeId } from '#spiffe/index.ts'
@@ -10,6 +10,11 @@ import { readCsr } from './read-csr.ts'
 
 export interface CsrLimits {
   readonly maxBytes: number
+  /**
+   * The key, by its SPKI hash in hex, that the sender has just proved to hold over the same connection; a request for
+   * this very key needs no other proof, and its signature is not verified (decision 0008).
+   */
+  readonly provedKey?: string
 }
 
 export const DEFAULT_CSR_LIMITS: CsrLimits = { maxBytes: 16 * 1024 }
@@ -44,7 +49,10 @@ export class CertificateRequest {
     }
     const requestedSpiffeId = requestedId(fields.uris)
     const publicKey = parsePublicKey(fields.spki)
-    if (!publicKey.verify(algorithm, fields.info, fields.signature)) throw x509Error('CSR_SIGNATURE_INVALID')
+    const isProved = limits.provedKey !== undefined && toHex(publicKey.spkiHash) === limits.provedKey
+    if (!isProved && !publicKey.verify(algorithm, fields.info, fields.signature)) {
+      throw x509Error('CSR_SIGNATURE_INVALID')
+    }
     return new CertificateRequest(der, publicKey, requestedSpiffeId)
   }
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
-import { enroll, LiveIdentity, trustOfJoinToken, type Identity, type TaskToken } from '#client/index.ts'
+import { enroll, LiveIdentity, pemKeyOf, trustOfJoinToken, type Identity, type TaskToken } from '#client/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { instant, MINUTE } from '#kernel/instant.ts'
 import { Secret } from '#kernel/secret.ts'
@@ -53,7 +53,7 @@ beforeAll(async () => {
     clock,
   })
   const read = requireTask(receiver, { actions: ['read'] })
-  const tls = { ...receiverTlsOptions(), cert: own.chainPem, key: own.keyPem.reveal() }
+  const tls = { ...receiverTlsOptions(), cert: own.chainPem, key: pemKeyOf(own).reveal() }
   service = createServer(tls, (request, response) => void read(request, response, () => response.end('read')))
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
   url = `https://127.0.0.1:${String((service.address() as AddressInfo).port)}/`

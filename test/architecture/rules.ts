@@ -43,6 +43,8 @@ export const LIBRARY_HOMES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['adapters/peer-credentials'],
   pg: ['adapters/store'],
   pino: ['adapters/log'],
+  // In threads of its own only: its calls block, and its asynchronous ones sign freed memory.
+  pkcs11js: ['adapters/keys/pkcs11/thread'],
   'prom-client': ['adapters/metrics'],
   'reflect-metadata': ['x509', 'client'],
   undici: ['client', 'adapters/outbound'],

@@ -3,6 +3,7 @@ import { commits } from './store/commits.ts'
 import { concurrency } from './store/concurrency.ts'
 import { duties } from './store/duties.ts'
 import { queries } from './store/queries.ts'
+import { snapshots } from './store/snapshots.ts'
 import { dropIdle, KINDS } from './store/subjects.ts'
 
 afterAll(dropIdle)
@@ -16,6 +17,9 @@ describe.each(KINDS)('$name', (kind) => {
   })
   describe('many commits at once', () => {
     concurrency(kind)
+  })
+  describe('what was read before', () => {
+    snapshots(kind)
   })
   describe('counters, leases and clock marks', () => {
     duties(kind)

@@ -64,7 +64,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
   readonly #random: Random
   readonly #replica: string
   readonly #makeLeaf: MakeLeaf
-  readonly #counters = new Map<string, number>()
+  #counters = new Map<string, number>()
   readonly #leases = new Map<string, { holder: string; until: Instant; fencing: number }>()
   readonly #marks = new Map<string, Instant>()
   #tables = new Map<TableName, readonly Row[]>()
@@ -108,6 +108,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     await Promise.resolve()
     if (failure === 'before') throw storeError('STORE_UNAVAILABLE')
     const before = this.#tables
+    const counted = new Map(this.#counters)
     this.#tables = new Map(before)
     try {
       for (const guard of guards) {
@@ -122,10 +123,10 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
       return committed
     } catch (error) {
       if (!(error instanceof Refused)) {
-        if (failure !== 'after') this.#tables = before
+        if (failure !== 'after') [this.#tables, this.#counters] = [before, counted]
         throw error
       }
-      this.#tables = before
+      ;[this.#tables, this.#counters] = [before, counted]
       this.#write({ ...leaf, decision: `deny:${error.refusal.code}` })
       if (failure === 'after') throw storeError('STORE_OUTCOME_UNKNOWN')
       throw error.refusal
@@ -223,6 +224,12 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
   }
 
   #apply(change: Change): void {
+    if (change.op === 'count') {
+      const counted = this.#counters.get(change.counter) ?? 0
+      if (counted >= change.below) throw new Refused(change.refuse)
+      this.#counters.set(change.counter, counted + 1)
+      return
+    }
     const shape = shapeOf(change.table)
     const rows = this.#rows(change.table)
     if (change.op === 'insert' || change.op === 'replace') {

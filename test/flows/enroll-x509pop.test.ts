@@ -38,7 +38,7 @@ async function start(request: Bytes = csr, der: Bytes = leaf): Promise<EnrollCha
   return outcome
 }
 
-const nonceOf = ({ challenge }: EnrollChallenge) => challenge['nonce'] ?? ''
+const nonceOf = ({ challenge }: EnrollChallenge) => challenge.nonce
 const answerTo = (step: EnrollChallenge, request: Bytes = csr, key = DEVICE_KEY) =>
   signedAnswer({ session: step.session, nonce: nonceOf(step), csr: request }, key)
 const finish = (session: string, answer: { signature: string }) =>

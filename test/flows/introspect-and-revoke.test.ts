@@ -8,7 +8,7 @@ import { KeySet, parseCompact, VerifiedToken } from '#jwt/index.ts'
 import type { CutoffKind } from '#revocation/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { newTestKey } from '../support/keys.ts'
-import { BILLING, MAIL, TaskHouse, type Copy } from '../support/task-house.ts'
+import { BILLING, MAIL, TaskHouse, type Copy, spkiHashOf } from '../support/task-house.ts'
 import { rawToken } from '../support/tokens.ts'
 
 let house: TaskHouse
@@ -141,7 +141,7 @@ describe('introspection', () => {
     ['actor', () => bot.agent],
     ['instance', () => bot.instance],
     ['lineage', () => 'lin_3'],
-    ['spki', () => `spki-${bot.serial}`],
+    ['spki', () => spkiHashOf(bot.serial)],
     ['evidence', () => 'evidence-3'],
     ['selector', () => 'join_token:x'],
     ['task', () => task],

@@ -5,7 +5,7 @@ import { revokeToken } from '#flows/revoke-token.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import { FOR_EVER, type CutoffKind } from '#revocation/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
-import { BILLING, MAIL, READ, TaskHouse, type Copy } from '../support/task-house.ts'
+import { BILLING, MAIL, READ, TaskHouse, type Copy, spkiHashOf } from '../support/task-house.ts'
 import { rawToken } from '../support/tokens.ts'
 
 let house: TaskHouse
@@ -209,7 +209,7 @@ describe('promise 3: a dead chain is never extended', () => {
     ['agent', () => bot.agent],
     ['instance', () => bot.instance],
     ['lineage', () => house.store.all('Instance')[0]?.lineage],
-    ['spki', () => `spki-${bot.serial}`],
+    ['spki', () => spkiHashOf(bot.serial)],
     ['evidence', () => house.store.all('Instance')[0]?.evidenceDigest],
     ['selector', () => 'join_token:x'],
   ])('a cutoff of the %s reaches the certificate, and with it every exchange', async (kind, value) => {

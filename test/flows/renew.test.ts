@@ -4,7 +4,7 @@ import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { renew } from '#flows/renew.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
-import { toBase64 } from '#kernel/bytes.ts'
+import { fromBase64, toBase64 } from '#kernel/bytes.ts'
 import { after, DAY, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import { cutoffKey, FOR_EVER } from '#revocation/index.ts'
 import { SpiffeId } from '#spiffe/index.ts'
@@ -60,6 +60,19 @@ describe('renewing', () => {
 
   it('may keep the key', async () => {
     expect(await attempt(enrolled.csr)).toBe('ACCEPTED')
+  })
+
+  /** The last octet belongs to the signature of the request. */
+  const damaged = (csr: string): string => {
+    const der = fromBase64(csr)
+    return toBase64(der.map((octet, index) => (index === der.length - 1 ? octet ^ 1 : octet)))
+  }
+
+  it('takes the handshake as proof of the key that it was made with, and of no other', async () => {
+    expect(await attempt(damaged(enrolled.csr))).toBe('ACCEPTED')
+    expect(await attempt(damaged(await csrOf(newKeyPair())))).toBe('CSR_SIGNATURE_INVALID')
+    const malformed = enrolled.csr.slice(0, -8)
+    expect(await attempt(malformed)).toBe('CSR_MALFORMED')
   })
 
   it('needs a certificate: neither nobody nor a user of the machine has one', async () => {

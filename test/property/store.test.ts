@@ -77,12 +77,17 @@ const tokenSet = fc.oneof(
 const cutoffSet = fc.oneof({ arbitrary: fc.record({ before: moment }), weight: 4 }, fc.record({ value: key }))
 const certificateSet = fc.oneof(fc.record({ lineage: maybe(key) }), fc.record({ idempotencyKey: maybe(key) }))
 
+const count = fc
+  .record({ counter: key, below: fc.constantFrom(0, 1, 2, 9) })
+  .map((some): Change => ({ op: 'count', refuse: changeSaysNo, ...some }))
+
 // A commit never looks at what it has itself changed, so no two changes are of one table.
 const changes = fc
   .tuple(
     maybe(changeOn('JoinToken', token, tokenWhere, tokenSet)),
     maybe(changeOn('Cutoff', cut, cutoffWhere, cutoffSet)),
     maybe(changeOn('Certificate', cert, certificateWhere, certificateSet)),
+    maybe(count),
   )
   .chain((some) => fc.shuffledSubarray(some.filter((change) => change !== null)))
 
@@ -126,6 +131,7 @@ describe.each(REAL_KINDS)('a batch on $name', (kind) => {
             const without = answers.flatMap((_, index) => (order.includes(index) ? [] : [index]))
             expect(without.map((index) => answers[index])).toEqual(without.map(() => 'STORE_CONFLICT'))
             expect(await contents(store)).toEqual(await contents(model))
+            for (const name of ['a', 'b']) expect(await store.reserve(name, 1)).toBe(await model.reserve(name, 1))
             await store.close()
           } finally {
             await database.dispose()

@@ -44,7 +44,6 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   const { peer, answer } = await enrollNew(world)
   const ports: ExchangePorts = {
     ...world.ports,
-    counters: world.store,
     statusIndexes: new StatusIndexes(world.store, 8),
     users: NO_USERS,
     nonces: new ProofNonces({ reader: world.store, firsts: world.store, random: world.ports.random }),

@@ -72,6 +72,11 @@ export interface Copy {
   readonly thumbprint: string
 }
 
+/** The hash of the key that stands for a certificate's. */
+export function spkiHashOf(serial: string): string {
+  return toHex(sha256(new TextEncoder().encode(`spki-${serial}`)))
+}
+
 /** A small trust domain in memory, with real tokens: one issuer, a billing and a mail server, and agents. */
 export class TaskHouse {
   readonly clock = new FakeClock()
@@ -100,7 +105,6 @@ export class TaskHouse {
       authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
-      counters: store,
       statusIndexes: new StatusIndexes(store, 8),
       users: USERS,
       nonces: new ProofNonces({ reader: store, firsts: store, random }),
@@ -201,7 +205,7 @@ export class TaskHouse {
       instance: copy.instance,
       lineage: instance?.lineage ?? null,
       renewed: null,
-      spkiHash: `spki-${serial}`,
+      spkiHash: spkiHashOf(serial),
       tbsHash: '',
       crlShard: 0,
       issuedAt: now,

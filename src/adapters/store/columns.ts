@@ -252,7 +252,7 @@ const TABLES = {
 
 /** The same table with its types forgotten, for code that works on any of them. */
 export interface TableShape {
-  readonly name: TableName
+  readonly name: TableName | 'Counter'
   readonly primaryKey: readonly string[]
   /** Every unique key, the primary key first. */
   readonly uniqueKeys: readonly (readonly string[])[]
@@ -269,6 +269,14 @@ const SHAPES = new Map<string, TableShape>(
     return [name, { name, primaryKey, uniqueKeys: [primaryKey, ...unique], columns }]
   }),
 )
+
+/** Only counted in, never read as rows. */
+export const COUNTER: TableShape = {
+  name: 'Counter',
+  primaryKey: ['name'],
+  uniqueKeys: [['name']],
+  columns: { name: 'text', next: 'integer' },
+}
 
 /** What is known of a table; a name that is not in the list is a programming error. */
 export function shapeOf(table: TableName): TableShape {

@@ -1,6 +1,6 @@
 import type { LeafDraft } from '#audit/index.ts'
 import type { Change, Commit, Committed, Guard, OutboxEvent, Refuse } from '#flows/ports.ts'
-import { shapeOf, type TableShape } from './columns.ts'
+import { COUNTER, shapeOf, type TableShape } from './columns.ts'
 import { testsOf, type Test } from './conditions.ts'
 import { encodeRow, encodeSet, type StoredRow } from './rows.ts'
 
@@ -17,6 +17,14 @@ export type PlannedChange =
   | { readonly op: 'replace'; readonly shape: TableShape; readonly values: StoredRow }
   | {
       readonly op: 'update'
+      readonly shape: TableShape
+      readonly tests: readonly Test[]
+      readonly values: StoredRow
+      readonly refuse: Refuse
+    }
+  /** `values` has the name of the counter and what it must be below; `tests` name the counter. */
+  | {
+      readonly op: 'count'
       readonly shape: TableShape
       readonly tests: readonly Test[]
       readonly values: StoredRow
@@ -57,6 +65,11 @@ function planGuard(guard: Guard): PlannedGuard {
 }
 
 function planChange(change: Change): PlannedChange {
+  if (change.op === 'count') {
+    const { counter: name, below, refuse } = change
+    const values = encodeRow(COUNTER, { name, next: below })
+    return { op: 'count', shape: COUNTER, tests: testsOf(COUNTER, { name }), values, refuse }
+  }
   const shape = shapeOf(change.table)
   switch (change.op) {
     case 'insert':

@@ -43,7 +43,11 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Bytes> {
   return new Promise((resolve, reject) => {
     const chunks: Bytes[] = []
     let length = 0
+    let isSettled = false
+    // Every request closes in the end: no error is made for those that are read by then.
     const settle = (finish: () => void): void => {
+      if (isSettled) return
+      isSettled = true
       clearTimeout(timer)
       request.removeAllListeners('data')
       finish()

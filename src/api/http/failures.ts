@@ -1,5 +1,6 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
@@ -29,10 +30,10 @@ export interface Failure {
   readonly retryAfter?: number
 }
 
-/** The failures of the store that a caller may hear of; every other one is INTERNAL_ERROR. */
-type StoreCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED'
+/** The failures of store and keys that a caller may hear of; every other one is INTERNAL_ERROR. */
+type HomeCode = 'STORE_UNAVAILABLE' | 'STORE_OUTCOME_UNKNOWN' | 'STORE_CLOSED' | 'KEY_UNAVAILABLE'
 
-type PublicCode = ErrorCode | HttpErrorCode | StoreCode | (typeof OUTBOUND_CODES)[number]
+type PublicCode = ErrorCode | HttpErrorCode | HomeCode | (typeof OUTBOUND_CODES)[number]
 
 const UNAVAILABLE: Failure = { status: 503, retryAfter: 1 }
 const DENIED: Failure = { status: 403, oauth: 'access_denied' }
@@ -58,7 +59,7 @@ const TRANSPORT = {
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
-  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED']),
+  ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
 
@@ -98,14 +99,8 @@ const ENROLLMENT = {
   ...each({ status: 400 }, ['ATTESTOR_UNKNOWN', 'PROVIDER_UNKNOWN', 'EVIDENCE_INVALID']),
   ...each({ status: 400 }, ['JOIN_TOKEN_LIFETIME', 'JOIN_TOKEN_MALFORMED']),
   ...each(DENIED, ['ENROLL_SESSION_UNKNOWN', 'ENROLL_SESSION_EXPIRED', 'ENROLL_SESSION_USED']),
-  ...each({ status: 400 }, ['X509POP_CHAIN_TOO_LONG', 'X509POP_CERTIFICATE_TOO_LARGE']),
-  ...each(DENIED, [
-    'X509POP_LEAF_IS_AUTHORITY',
-    'X509POP_LEAF_CANNOT_SIGN',
-    'X509POP_CERTIFICATE_EXPIRED',
-    'X509POP_CHAIN_UNTRUSTED',
-    'X509POP_SIGNATURE_INVALID',
-  ]),
+  ...each({ status: 400 }, EVIDENCE_MALFORMED),
+  ...each(DENIED, EVIDENCE_REFUSED),
   ...each(DENIED, ['JOIN_TOKEN_UNKNOWN', 'JOIN_TOKEN_EXPIRED', 'JOIN_TOKEN_USED', 'JOIN_TOKEN_OTHER_AGENT']),
   ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING']),
 }
@@ -129,8 +124,10 @@ const REGISTRY = {
     'RESOURCE_OWNER_REQUIRED',
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
+    'REVOCATION_VALUE_INVALID',
+    'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN']),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN']),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',

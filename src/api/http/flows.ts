@@ -18,6 +18,8 @@ import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
 import type { RenewRequest } from '#flows/renew.ts'
+import type { Revocation } from '#flows/revoke/revoke.ts'
+import type { RevocationRequest } from '#flows/revoke/target.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { WritError } from '#kernel/errors.ts'
@@ -86,6 +88,8 @@ export interface AdminFlows {
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
   readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
+  readonly revoke: Story<RevocationRequest, Revocation>
+  readonly previewRevocation: Story<RevocationRequest, Revocation>
   readonly listLeaves: Story<LeafPageRequest, Page<LogLeafRecord>>
   readonly whoami: (caller: Caller) => WhoAmI
 }

@@ -31,6 +31,8 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   AgentStateRequest: wire.agentStateRequest,
   ExplainAgentRequest: wire.explainAgentRequest,
   AgentExplanation: wire.agentExplanation,
+  RevocationRequest: wire.revocationRequest,
+  Revocation: wire.revocationAnswer,
   Agent: wire.agentView,
   AgentList: wire.agentList,
   CreateResourceRequest: wire.createResourceRequest,

@@ -7,6 +7,7 @@ import { HEALTH_ROUTES } from './health/routes.ts'
 import { OAUTH_ROUTES } from './oauth/routes.ts'
 import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
+import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
 
@@ -18,6 +19,7 @@ const DESCRIBED: readonly Route[] = [
   ...AGENT_ROUTES,
   ...PEOPLE_ROUTES,
   ...INVENTORY_ROUTES,
+  ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
   ...HEALTH_ROUTES,
 ]

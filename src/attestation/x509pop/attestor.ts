@@ -1,5 +1,4 @@
-import { fromBase64, toBase64Url, type Bytes } from '#kernel/bytes.ts'
-import { isWritError } from '#kernel/errors.ts'
+import { toBase64Url, type Bytes } from '#kernel/bytes.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import { encodeX509popStatement } from '#wire/index.ts'
@@ -7,6 +6,8 @@ import type { Certificate, PublicKey } from '#x509/index.ts'
 import { attested, saltedDigest, type Attested } from '../attested.ts'
 import type { AnswerContext, AttestContext, Attestation, Attestor, SessionContext } from '../attestor.ts'
 import { attestationError } from '../errors.ts'
+import { bytesOf } from '../members.ts'
+import { providerNamed } from '../provider.ts'
 import { readChain, verifyChain } from './chain.ts'
 import { selectorsOf } from './selectors.ts'
 
@@ -83,25 +84,12 @@ function finish(options: X509popOptions, answer: JsonObject, { session, context 
   })
 }
 
-/** Where there is but one, it need not be named. */
-function providerNamed(providers: readonly X509popProvider[], wanted: string | undefined): X509popProvider {
-  const [only, second] = providers
-  const found = wanted === undefined && second === undefined ? only : providers.find(({ name }) => name === wanted)
-  if (found === undefined) throw attestationError('PROVIDER_UNKNOWN')
-  return found
-}
-
 function readSignature(answer: JsonObject): Bytes {
   const { signature } = answer
   if (typeof signature !== 'string' || signature.length > MAX_SIGNATURE_TEXT || Object.keys(answer).length !== 1) {
     throw attestationError('EVIDENCE_INVALID')
   }
-  try {
-    return fromBase64(signature)
-  } catch (cause) {
-    if (isWritError(cause)) throw attestationError('EVIDENCE_INVALID', { cause })
-    throw cause
-  }
+  return bytesOf(signature)
 }
 
 const ALGORITHMS = { 'P-256': 'ES256', 'P-384': 'ES384', RSA: 'RS256' } as const

@@ -1,9 +1,9 @@
-import { fromBase64 } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import { buildPath, parseCertificate, type Certificate, type VerifiedPath } from '#x509/index.ts'
 import { attestationError } from '../errors.ts'
+import { bytesOf } from '../members.ts'
 
 /** Leaf and at most four intermediates. */
 const MAX_CHAIN = 5
@@ -35,7 +35,7 @@ export function readChain(evidence: JsonObject): readonly string[] {
  * X509POP_CHAIN_UNTRUSTED, and what `parseCertificate` throws
  */
 export function verifyChain(chain: readonly string[], roots: readonly Certificate[], now: Instant): VerifiedPath {
-  const [leaf, ...intermediates] = chain.map((text) => parseCertificate(decode(text), MAX_CERTIFICATE))
+  const [leaf, ...intermediates] = chain.map((text) => parseCertificate(bytesOf(text), MAX_CERTIFICATE))
   if (leaf === undefined) throw attestationError('EVIDENCE_INVALID')
   checkUsage(leaf)
   try {
@@ -60,13 +60,4 @@ function checkUsage(leaf: Certificate): void {
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value)
-}
-
-function decode(text: string): Uint8Array {
-  try {
-    return fromBase64(text)
-  } catch (cause) {
-    if (isWritError(cause)) throw attestationError('EVIDENCE_INVALID', { cause })
-    throw cause
-  }
 }

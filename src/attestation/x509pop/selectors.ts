@@ -1,9 +1,8 @@
-import { toHex, utf8 } from '#kernel/bytes.ts'
+import { toHex } from '#kernel/bytes.ts'
 import { parseName, type Certificate, type GeneralName, type VerifiedPath } from '#x509/index.ts'
+import { escapeFact, selectorsFrom } from '../selector-text.ts'
 
 const COMMON_NAME = '2.5.4.3'
-/** As long as a selector of an agent can be. */
-const MAX_SELECTOR = 512
 
 /**
  * What a verified path proves, as `x509pop:<provider>:<fact>`. Characters that a selector cannot hold, and the
@@ -13,13 +12,12 @@ export function selectorsOf(provider: string, path: VerifiedPath): readonly stri
   const { leaf } = path
   const names = leaf.extension('subjectAltName')?.names ?? []
   const facts = [
-    ...commonNames(leaf).map((name) => `subject:cn:${escape(name)}`),
+    ...commonNames(leaf).map((name) => `subject:cn:${escapeFact(name)}`),
     ...names.flatMap(factOf),
     `fingerprint:${toHex(leaf.fingerprint)}`,
     ...path.certificates.slice(1).map(({ fingerprint }) => `ca:fingerprint:${toHex(fingerprint)}`),
   ]
-  const selectors = facts.map((fact) => `x509pop:${provider}:${fact}`)
-  return [...new Set(selectors)].filter(({ length }) => length <= MAX_SELECTOR)
+  return selectorsFrom('x509pop', provider, facts)
 }
 
 function commonNames({ subject }: Certificate): readonly string[] {
@@ -28,12 +26,6 @@ function commonNames({ subject }: Certificate): readonly string[] {
 }
 
 function factOf(name: GeneralName): readonly string[] {
-  if (name.type === 'uri') return [`san:uri:${escape(name.value)}`]
-  return name.type === 'dns' ? [`san:dns:${escape(name.value.toLowerCase())}`] : []
-}
-
-function escape(text: string): string {
-  return text.replaceAll(/[^\x21-\x24\x26-\x7e]+/g, (run) =>
-    [...utf8(run)].map((octet) => `%${octet.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-  )
+  if (name.type === 'uri') return [`san:uri:${escapeFact(name.value)}`]
+  return name.type === 'dns' ? [`san:dns:${escapeFact(name.value.toLowerCase())}`] : []
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import {
   anchorsOf,
   callService,
+  credentialOf,
   readIdentity,
   type ConnectionPolicy,
   type PeerExpectation,
@@ -58,6 +59,6 @@ function policyOf(context: Context, options: Options): ConnectionPolicy {
     expected === undefined
       ? { kind: 'dns-name', name: hostname }
       : { kind: 'spiffe-id', accepts: (id) => id === expected || id.startsWith(`${expected}/`) }
-  const credential = { chainPem: identity.chainPem, keyPem: identity.keyPem }
+  const credential = credentialOf(identity)
   return { trust: () => ({ kind: 'anchors', anchors }), expectation, credential, clock: context.clock }
 }

@@ -1,39 +1,101 @@
 import { readFileSync } from 'node:fs'
-import { joinTokenAttestor, x509popAttestor, type Attestor, type X509popProvider } from '#attestation/index.ts'
+import {
+  joinTokenAttestor,
+  tpmAttestor,
+  x509popAttestor,
+  type Attestor,
+  type TpmProvider,
+  type X509popProvider,
+} from '#attestation/index.ts'
 import type { Reader } from '#flows/ports.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import { fromPemList, parseCertificate, type Certificate } from '#x509/index.ts'
 import type { Config } from '../config/load.ts'
 import { serverError } from '../errors.ts'
 
+/** The configured sources of evidence, their files read. */
+export interface Providers {
+  readonly x509pop: readonly X509popProvider[]
+  readonly tpm: readonly TpmProvider[]
+}
+
 export interface AttestorParts {
   readonly trustDomain: TrustDomain
-  readonly x509pop: readonly X509popProvider[]
+  readonly providers: Providers
   readonly reader: Reader
 }
 
 /** Join tokens always; every other attestor once something is configured for it. */
-export function attestorsOf({ trustDomain, x509pop, reader }: AttestorParts): readonly Attestor[] {
-  const joinTokens = joinTokenAttestor({ findByHash: (hash) => reader.find('JoinToken', { hash }) })
-  return x509pop.length === 0 ? [joinTokens] : [joinTokens, x509popAttestor({ trustDomain, providers: x509pop })]
+export function attestorsOf({ trustDomain, providers, reader }: AttestorParts): readonly Attestor[] {
+  const { x509pop, tpm } = providers
+  return [
+    joinTokenAttestor({ findByHash: (hash) => reader.find('JoinToken', { hash }) }),
+    ...(x509pop.length === 0 ? [] : [x509popAttestor({ trustDomain, providers: x509pop })]),
+    ...(tpm.length === 0 ? [] : [tpmAttestor({ trustDomain, providers: tpm })]),
+  ]
+}
+
+/** Everything that the configuration names for attestors, read once. @throws CONFIG_VALUE_INVALID */
+export function readProviders(config: Config): Providers {
+  return { x509pop: x509popProviders(config), tpm: tpmProviders(config) }
 }
 
 /** The roots of each provider, read once. @throws CONFIG_VALUE_INVALID */
 export function x509popProviders(config: Config): readonly X509popProvider[] {
   return config.attestors.x509pop.map(({ name, roots_file: file }, index) => {
     const key = `attestors.x509pop.${String(index)}.roots_file`
-    const roots = readRoots(key, file)
-    if (roots.length === 0) throw invalid(key, `${file} holds no certificate`)
-    if (!roots.every(({ isAuthority }) => isAuthority)) throw invalid(key, `${file} holds one that is no authority`)
-    return { name, roots }
+    return { name, roots: readRoots(key, file) }
+  })
+}
+
+/** The roots and the endorsement keys of each provider, read once. @throws CONFIG_VALUE_INVALID */
+export function tpmProviders(config: Config): readonly TpmProvider[] {
+  return config.attestors.tpm.map((one, index) => {
+    const key = `attestors.tpm.${String(index)}`
+    const { roots_file: roots, ek_hashes_file: hashes } = one
+    return {
+      name: one.name,
+      roots: roots === undefined ? [] : readRoots(`${key}.roots_file`, roots),
+      ekHashes: new Set([
+        ...one.ek_hashes,
+        ...(hashes === undefined ? [] : readHashes(`${key}.ek_hashes_file`, hashes)),
+      ]),
+      pcrs: one.pcrs ?? null,
+    }
   })
 }
 
 function readRoots(key: string, file: string): readonly Certificate[] {
+  const roots = readCertificates(key, file)
+  if (roots.length === 0) throw invalid(key, `${file} holds no certificate`)
+  if (!roots.every(({ isAuthority }) => isAuthority)) throw invalid(key, `${file} holds one that is no authority`)
+  return roots
+}
+
+function readCertificates(key: string, file: string): readonly Certificate[] {
   try {
     return fromPemList('CERTIFICATE', readFileSync(file, 'utf8')).map((der) => parseCertificate(der))
   } catch (cause) {
     throw invalid(key, `${file} cannot be read as PEM certificates`, cause)
+  }
+}
+
+const HASH_LINE = /^[0-9a-f]{64}$/
+
+/** One hash a line; blank lines and what follows a # are for people. */
+function readHashes(key: string, file: string): readonly string[] {
+  const lines = readText(key, file).split('\n')
+  const hashes = lines.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
+  const wrong = hashes.findIndex((hash) => !HASH_LINE.test(hash))
+  if (wrong >= 0) throw invalid(key, `entry ${String(wrong + 1)} of ${file} is not SHA-256 in lower-case hexadecimal`)
+  return hashes
+}
+
+function readText(key: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw invalid(key, `${file} cannot be read`, cause)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Flows, Health } from '#api/http/index.ts'
+import type { AdminFlows, Flows, Health } from '#api/http/index.ts'
 import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
@@ -22,18 +22,21 @@ import { renew } from '#flows/renew.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
+import { previewRevocation, revoke } from '#flows/revoke/revoke.ts'
 import { showTask } from '#flows/show-task.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
 
 type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
 
+/** Gives a story its ports. */
+type Bind = <Request, Answer>(
+  story: Story<ServerPorts, Request, Answer>,
+) => (caller: Caller, request: Request) => Promise<Answer>
+
 /** The stories with their ports bound, as the API takes them. */
 export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
-  const bind =
-    <Request, Answer>(story: Story<ServerPorts, Request, Answer>) =>
-    (caller: Caller, request: Request): Promise<Answer> =>
-      story(ports, caller, request)
+  const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
     authorities: ports.authorities,
     publicUrl: ports.profile.publicUrl,
@@ -56,6 +59,12 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    ...adminFlows(bind),
+  }
+}
+
+function adminFlows(bind: Bind): AdminFlows {
+  return {
     addAgent: bind(addAgent),
     listAgents: bind(listAgents),
     showAgent: bind(showAgent),
@@ -75,6 +84,8 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     listInstances: bind(listInstances),
     listCertificates: bind(listCertificates),
     listAuthorities: bind(listAuthorities),
+    revoke: bind(revoke),
+    previewRevocation: bind(previewRevocation),
     listLeaves: bind(listLeaves),
     whoami,
   }

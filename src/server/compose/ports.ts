@@ -15,7 +15,7 @@ import { TrustDomain } from '#spiffe/index.ts'
 import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
-import { attestorsOf, x509popProviders } from './attestors.ts'
+import { attestorsOf, readProviders } from './attestors.ts'
 import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
@@ -39,7 +39,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const x509pop = x509popProviders(config)
+  const providers = readProviders(config)
   const users = usersOf(config.users, { outbound: new Outbound(), clock })
   const store = await openStore(url, {
     replica: config.replica.name,
@@ -49,7 +49,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     create: how === 'create',
     ...(passwordFile === undefined ? {} : { passwordFile }),
   })
-  const attestors = attestorsOf({ trustDomain, x509pop, reader: store })
+  const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
   return {
     store,

@@ -89,7 +89,14 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
     users: users.map((one) => issuerIn(data, one)),
-    attestors: { x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })) },
+    attestors: {
+      x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
+      tpm: attestors.tpm.map((one) => ({
+        ...one,
+        roots_file: optional(one.roots_file),
+        ek_hashes_file: optional(one.ek_hashes_file),
+      })),
+    },
   }
 }
 

@@ -5,6 +5,7 @@ import { providerName } from '#wire/index.ts'
 import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
+const EK_HASH = /^[0-9a-f]{64}$/
 const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 function isTrustDomain(name: string): boolean {
@@ -31,6 +32,35 @@ const address = z
   .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'the port is too high')
 const file = z.string().min(1).max(4096)
 const rate = z.strictObject({ rate: z.number().positive().max(1e6), burst: z.int().min(1).max(1e6) })
+
+function haveOwnNames(providers: readonly { readonly name: string }[]): boolean {
+  return new Set(providers.map(({ name }) => name)).size === providers.length
+}
+
+const tpmProvider = z
+  .strictObject({
+    name: providerName,
+    /** PEM: roots of manufacturers, or authorities under them. */
+    roots_file: file.optional(),
+    /** SHA-256 of the DER SubjectPublicKeyInfo of endorsement keys. */
+    ek_hashes: z
+      .array(z.string().regex(EK_HASH, 'write SHA-256 as 64 lower-case hexadecimal digits'))
+      .max(10_000)
+      .default([]),
+    /** The same, one a line. */
+    ek_hashes_file: file.optional(),
+    /** PCRs that every TPM of this source has to quote. */
+    pcrs: z
+      .strictObject({
+        bank: z.enum(['sha256', 'sha384']).default('sha256'),
+        indexes: z.array(z.int().min(0).max(23)).min(1).max(24),
+      })
+      .optional(),
+  })
+  .refine(
+    (one) => one.roots_file !== undefined || one.ek_hashes_file !== undefined || one.ek_hashes.length > 0,
+    'give roots_file, ek_hashes or ek_hashes_file: without one no TPM is known',
+  )
 
 /** `<data>/writ.yaml`. Every key has its place here; one that has none is refused. */
 export const configSchema = z.strictObject({
@@ -102,8 +132,10 @@ export const configSchema = z.strictObject({
       x509pop: z
         .array(z.strictObject({ name: providerName, roots_file: file }))
         .max(16)
-        .refine((providers) => new Set(providers.map(({ name }) => name)).size === providers.length, 'names differ')
+        .refine(haveOwnNames, 'names differ')
         .default([]),
+      /** TPMs, by the roots of their manufacturers or by the endorsement keys themselves. */
+      tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
   /** Identity providers whose users agents may work for. */

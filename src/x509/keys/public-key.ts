@@ -1,5 +1,5 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto'
-import { toBase64Url, type Bytes } from '#kernel/bytes.ts'
+import { toBase64Url, toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { derFault, refuseAs } from '../der/fault.ts'
 import { DerReader } from '../der/reader.ts'
@@ -21,6 +21,13 @@ interface KeyParts {
   readonly bits: number
   readonly jwk: Readonly<Record<string, string>>
 }
+
+/**
+ * A certificate is read again before and after it is signed, with the key that its request came with: what was found
+ * of a key's octets stays true.
+ */
+const recent = new Map<string, PublicKey>()
+const MOST_RECENT = 1000
 
 /** A public key that may be computed with: one that exists has an accepted algorithm, a sane size and a valid point. */
 export class PublicKey {
@@ -47,6 +54,19 @@ export class PublicKey {
   /** See `parsePublicKey`. */
   static parse(spki: Bytes): PublicKey {
     if (spki.length > MAX_SPKI_BYTES) throw tooLarge(spki)
+    const name = toHex(spki)
+    const key = recent.get(name) ?? PublicKey.#judge(spki)
+    // The one that was looked for longest ago makes room.
+    recent.delete(name)
+    const [oldest] = recent.keys()
+    if (recent.size >= MOST_RECENT && oldest !== undefined) recent.delete(oldest)
+    recent.set(name, key)
+    return key
+  }
+
+  static #judge(given: Bytes): PublicKey {
+    // A copy, since whoever gave it may go on to use the octets for something else.
+    const spki = new Uint8Array(given)
     const { algorithm, curve, keyBits } = refuseAs('KEY_MALFORMED', () => readSpki(spki))
     return new PublicKey(spki, keyBits, algorithm === OID.ecPublicKey ? ecParts(curve, keyBits) : rsaParts(keyBits))
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { leafHash } from '#audit/index.ts'
-import type { Guard } from '#flows/ports.ts'
+import type { Change, Guard } from '#flows/ports.ts'
 import { fromUtf8 } from '#kernel/bytes.ts'
 import { instant } from '#kernel/instant.ts'
 import {
@@ -45,6 +45,20 @@ export function commits(kind: Kind): void {
     expect(await store.find('Authority', { id: 'aut_1' })).toEqual(authority('aut_1'))
     expect(await store.find('Certificate', { serial: '01' })).toEqual(issued)
     expect(await store.find('Certificate', { serial: '02' })).toBeNull()
+  })
+
+  const counted = (below: number, counter = 'c'): Change => ({ op: 'count', counter, below, refuse: changeSaysNo })
+
+  it('counts up to a limit, and only what is committed', async () => {
+    const first = await outcomes(Array.from({ length: 5 }, () => store.commit(commitOf([counted(3)]))))
+    expect([...first].sort()).toEqual(['CHANGE_SAYS_NO', 'CHANGE_SAYS_NO', 'permit', 'permit', 'permit'])
+    expect(await store.reserve('c', 1)).toBe(3)
+    expect(await outcomes([store.commit(commitOf([counted(0, 'never')]))])).toEqual(['CHANGE_SAYS_NO'])
+    expect(await store.reserve('never', 1)).toBe(0)
+    const taken: Change = { op: 'insert', table: 'Replay', row: replay('r'), refuse: secondSaysNo }
+    await store.commit(commitOf([taken]))
+    expect(await outcomes([store.commit(commitOf([counted(9, 'd'), taken]))])).toEqual(['SECOND_SAYS_NO'])
+    expect(await store.reserve('d', 1)).toBe(0)
   })
 
   it('answers with the leaf, whose hash covers its bytes', async () => {

@@ -82,10 +82,10 @@ export function crashingKeys(keys: Keys, points: CrashPoints, log: SignerLog): K
       }),
   })
   return {
-    generate: async (name, algorithm) => {
-      const made = await keys.generate(name, algorithm)
+    generate: async (name, algorithm, kind) => {
+      const made = await keys.generate(name, algorithm, kind)
       return { reference: made.reference, signer: wrap(made.signer) }
     },
-    open: async (reference) => wrap(await keys.open(reference)),
+    open: async (reference, expected) => wrap(await keys.open(reference, expected)),
   }
 }

@@ -54,7 +54,13 @@ describe('the join-token attestor', () => {
   function attest(record: JoinTokenRecord, token: unknown, changes: { now?: number; csrDigest?: string } = {}) {
     const found = (hash: string) => Promise.resolve(hash === record.hash ? record : null)
     const attestor = joinTokenAttestor({ findByHash: found })
-    const context = { csrDigest, address: '192.0.2.1', now: NOW, random: new FakeRandom() }
+    const context = {
+      csrDigest,
+      publicKey: new Uint8Array(0),
+      address: '192.0.2.1',
+      now: NOW,
+      random: new FakeRandom(),
+    }
     return attestor.begin({ token: token as string }, { ...context, ...(changes as object) })
   }
 

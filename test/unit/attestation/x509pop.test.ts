@@ -25,7 +25,15 @@ function attestor(...names: readonly string[]) {
 
 function context(now: Instant = NOW, provider?: string) {
   const csrDigest = '039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81'
-  return { csrDigest, address: '192.0.2.1', now, random: new FakeRandom(), session: SESSION, provider }
+  return {
+    csrDigest,
+    publicKey: new Uint8Array(0),
+    address: '192.0.2.1',
+    now,
+    random: new FakeRandom(),
+    session: SESSION,
+    provider,
+  }
 }
 
 const begin = (evidence: JsonObject, now?: Instant) => codeOfAsync(() => attestor().begin(evidence, context(now)))
@@ -34,7 +42,7 @@ async function attest(chain: readonly Bytes[], key?: ReturnType<typeof newKeyPai
   const step = await attestor().begin(chainOf(...chain), context())
   if (step.kind !== 'challenge') throw new TypeError('expected a challenge')
   const { challenge, context: kept } = step.challenge
-  const answer = signedAnswer({ session: SESSION, nonce: challenge['nonce'] ?? '', csr: CSR }, key)
+  const answer = signedAnswer({ session: SESSION, nonce: challenge.nonce, csr: CSR }, key)
   const proof = await attestor().finish?.(answer, kept, context())
   if (proof === undefined) throw new TypeError('expected an answer')
   return proof
@@ -79,7 +87,7 @@ describe('the x509pop attestor', () => {
   it('looks at the chain again when the answer comes', async () => {
     const step = await attestor().begin(chainOf(LEAF), context())
     if (step.kind !== 'challenge') throw new TypeError('expected a challenge')
-    const answer = signedAnswer({ session: SESSION, nonce: step.challenge.challenge['nonce'] ?? '', csr: CSR })
+    const answer = signedAnswer({ session: SESSION, nonce: step.challenge.challenge.nonce, csr: CSR })
     const late = context((span(NOW).notAfter + SECOND) as Instant)
     const finish = async () => attestor().finish?.(answer, step.challenge.context, late)
     expect(await codeOfAsync(finish)).toBe('X509POP_CERTIFICATE_EXPIRED')

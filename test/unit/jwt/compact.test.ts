@@ -27,6 +27,7 @@ describe('the compact form', () => {
     // The example has neither typ nor kid, so no kind of ours takes it as a whole.
     const [head = '', payload = '', signature = ''] = RFC7515_A3.token.split('.')
     const named: UnverifiedToken = {
+      length: RFC7515_A3.token.length,
       kind: 'task-token',
       header: { alg: 'ES256', kid: 'a', jwk: undefined },
       claims: { iss: 'joe' },

@@ -1,9 +1,6 @@
 import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
 
 export const SOFTWARE_KEYS_ERRORS = {
-  KEY_EXISTS: 'A key of this name exists already.',
-  KEY_NOT_FOUND: 'There is no key under this reference.',
-  KEY_UNUSABLE: 'The key cannot be used: its file is damaged, or is of a kind that is not accepted.',
   KEY_FILE_EXPOSED: 'Keys are read only from files and folders of their owner that nobody else may read (0600, 0700).',
   KEY_NAME_INVALID: 'The name of a key has 1 to 100 lower-case letters, digits and dashes.',
 } as const satisfies ErrorTable

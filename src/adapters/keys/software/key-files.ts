@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { chmod, link, lstat, mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Bytes } from '#kernel/bytes.ts'
+import { keysError } from '../errors.ts'
 import { softwareKeysError } from './errors.ts'
 
 /** Larger than any PKCS #8 file that we accept. */
@@ -22,7 +23,7 @@ export async function writeKeyFile(path: string, contents: Bytes): Promise<void>
     // A link is refused when the name is taken, which a rename is not.
     await link(partial, path)
   } catch (cause) {
-    throw isSystemError(cause, 'EEXIST') ? softwareKeysError('KEY_EXISTS', { cause }) : cause
+    throw isSystemError(cause, 'EEXIST') ? keysError('KEY_EXISTS', { cause }) : cause
   } finally {
     await unlink(partial).catch(() => undefined)
   }
@@ -71,23 +72,21 @@ async function openKeyFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) throw softwareKeysError('KEY_NOT_FOUND', { cause })
+    if (isSystemError(cause, 'ENOENT')) throw keysError('KEY_NOT_FOUND', { cause })
     if (isSystemError(cause, 'ELOOP')) throw softwareKeysError('KEY_FILE_EXPOSED', { cause })
-    throw softwareKeysError('KEY_UNUSABLE', { cause })
+    throw keysError('KEY_UNUSABLE', { cause })
   }
 }
 
 async function checkFile(file: FileHandle): Promise<void> {
   const status = await file.stat()
-  if (!status.isFile() || status.size > MAX_KEY_FILE_BYTES) throw softwareKeysError('KEY_UNUSABLE')
+  if (!status.isFile() || status.size > MAX_KEY_FILE_BYTES) throw keysError('KEY_UNUSABLE')
   if ((status.mode & OTHERS) !== 0 || !isOwn(status.uid)) throw softwareKeysError('KEY_FILE_EXPOSED')
 }
 
 async function checkFolder(folder: string): Promise<void> {
   const status = await lstat(folder).catch((cause: unknown) => {
-    throw isSystemError(cause, 'ENOENT')
-      ? softwareKeysError('KEY_NOT_FOUND', { cause })
-      : softwareKeysError('KEY_UNUSABLE', { cause })
+    throw isSystemError(cause, 'ENOENT') ? keysError('KEY_NOT_FOUND', { cause }) : keysError('KEY_UNUSABLE', { cause })
   })
   const exposed = !status.isDirectory() || (status.mode & OTHERS) !== 0 || !isOwn(status.uid)
   if (exposed) throw softwareKeysError('KEY_FILE_EXPOSED')

@@ -2,9 +2,10 @@ import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
-import { utf8 } from '#kernel/bytes.ts'
+import { equal, utf8, type Bytes } from '#kernel/bytes.ts'
 import type { Signer } from '#kernel/signer.ts'
 import type { Keys } from '#flows/ports.ts'
+import { keysError } from '../errors.ts'
 import { softwareKeysError } from './errors.ts'
 import { readKeyFile, writeKeyFile } from './key-files.ts'
 import { SoftwareSigner } from './software-signer.ts'
@@ -37,19 +38,21 @@ export class SoftwareKeys implements Keys {
     return { reference, signer: new SoftwareSigner(key) }
   }
 
-  /** @throws KEY_NOT_FOUND, KEY_FILE_EXPOSED, KEY_UNUSABLE, KEY_NAME_INVALID */
-  async open(reference: string): Promise<Signer> {
+  /** @throws KEY_NOT_FOUND, KEY_FILE_EXPOSED, KEY_UNUSABLE, KEY_NAME_INVALID, KEY_MISMATCH */
+  async open(reference: string, expected?: Bytes): Promise<Signer> {
     const contents = await readKeyFile(this.#pathOf(reference))
     let key: KeyObject
     try {
       key = createPrivateKey({ key: Buffer.from(contents), format: 'pem' })
     } catch {
       // The parser's own message may quote what it read.
-      throw softwareKeysError('KEY_UNUSABLE')
+      throw keysError('KEY_UNUSABLE')
     } finally {
       contents.fill(0)
     }
-    return new SoftwareSigner(key)
+    const signer = new SoftwareSigner(key)
+    if (expected !== undefined && !equal(expected, signer.publicKey)) throw keysError('KEY_MISMATCH')
+    return signer
   }
 
   #pathOf(reference: string): string {

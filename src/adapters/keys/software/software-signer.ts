@@ -2,7 +2,7 @@ import { createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '#kernel/algorithms.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Signer } from '#kernel/signer.ts'
-import { softwareKeysError } from './errors.ts'
+import { keysError } from '../errors.ts'
 
 interface Waiting {
   readonly message: Bytes
@@ -38,7 +38,7 @@ export class SoftwareSigner implements Signer {
       try {
         resolve(new Uint8Array(sign(SIGNATURE_ALGORITHMS[this.algorithm].hash, message, this.#key)))
       } catch (cause) {
-        reject(softwareKeysError('KEY_UNUSABLE', { cause }))
+        reject(keysError('KEY_UNUSABLE', { cause }))
       }
     }
   }
@@ -54,5 +54,5 @@ function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Si
   const curve = asymmetricKeyType === 'ec' ? CURVES.get(namedCurve) : undefined
   if (curve !== undefined) return curve
   if (asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) return 'RS256'
-  throw softwareKeysError('KEY_UNUSABLE', { details: { type: asymmetricKeyType ?? 'none' } })
+  throw keysError('KEY_UNUSABLE', { details: { type: asymmetricKeyType ?? 'none' } })
 }

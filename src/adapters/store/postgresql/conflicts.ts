@@ -71,6 +71,7 @@ function effectOf(change: PlannedChange): Effect {
       const before = fixedBy(change.tests)
       return { change, images: [before, { ...before, ...change.values }] }
     }
+    case 'count':
     case 'delete':
       return { change, images: [fixedBy(change.tests)] }
   }

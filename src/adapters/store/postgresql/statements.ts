@@ -86,7 +86,7 @@ export function changeKey(change: PlannedChange): string {
 
 export function changeMember(change: PlannedChange, ordinal: number): Member {
   const values = 'values' in change ? valuesMember(change.values) : {}
-  const tests = 'tests' in change ? testsMember(change.tests) : {}
+  const tests = 'tests' in change && change.op !== 'count' ? testsMember(change.tests) : {}
   return { o: ordinal, ...values, ...tests }
 }
 
@@ -107,6 +107,8 @@ export function changeSql(change: PlannedChange): string {
       const from = `UPDATE ${quote(shape.name)} SET ${set.join(', ')} FROM ${recordSql(1, record)}`
       return `${from} WHERE ${conditions(shape, change.tests)} RETURNING x.o`
     }
+    case 'count':
+      return countSql()
     case 'delete': {
       const record = recordSql(1, ['o int', ...testColumns(shape, change.tests)])
       return `DELETE FROM ${quote(shape.name)} USING ${record} WHERE ${conditions(shape, change.tests)} RETURNING x.o`
@@ -124,6 +126,14 @@ function insertSql(shape: TableShape, onConflict: string): string {
   const values = columns.map((column, index) => valueSql(shape.columns[column], `v${String(index)}`))
   const insert = `INSERT INTO ${quote(shape.name)} (${quoteAll(columns)}) SELECT ${values.join(', ')} FROM ${record}`
   return `${insert} ORDER BY x.o ${onConflict} RETURNING ${quoteAll(shape.primaryKey)}`
+}
+
+/** In the order of the names, so that two replicas never wait for each other. */
+function countSql(): string {
+  const record = recordSql(1, ['o int', 'v0 text', 'v1 bigint'])
+  return `INSERT INTO "Counter" ("name", "next") SELECT x.v0, 1 FROM ${record} WHERE x.v1 > 0 ORDER BY x.v0
+    ON CONFLICT ("name") DO UPDATE SET "next" = "Counter"."next" + 1
+    WHERE "Counter"."next" < (SELECT x.v1 FROM ${record} WHERE x.v0 = excluded."name") RETURNING "name"`
 }
 
 function replaceSql(shape: TableShape): string {

@@ -120,8 +120,8 @@ function keyOf(values: readonly unknown[]): string {
   return values.map(String).join('\0')
 }
 
-/** What a change's statement answers for it: the primary key of an insert, the ordinal of the others. */
+/** What a change's statement answers for it: the primary key of what it inserts or counts, the ordinal of the others. */
 function winnerKey(ordinal: number, change: PlannedChange): string {
-  if (change.op !== 'insert') return keyOf([ordinal])
+  if (change.op !== 'insert' && change.op !== 'count') return keyOf([ordinal])
   return keyOf(change.shape.primaryKey.map((column) => change.values[column]))
 }

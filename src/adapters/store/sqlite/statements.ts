@@ -26,6 +26,11 @@ export function bind(tests: readonly Test[]): Stored[] {
   return operandsOf(tests).map((operand) => (typeof operand === 'object' ? JSON.stringify(operand) : operand))
 }
 
+/** The same for several guards. */
+export function bindAll(guards: readonly PlannedGuard[]): Stored[] {
+  return guards.flatMap(({ tests }) => bind(tests))
+}
+
 /** Prepared statements of one connection, each prepared once per shape. */
 export class Statements {
   readonly #connection: Connection
@@ -44,12 +49,11 @@ export class Statements {
     return this.#get(key, () => listSql(shape, tests, ordering, DIALECT))
   }
 
-  guard({ shape, tests }: PlannedGuard): Statement {
-    const key = `guard ${shape.name} ${testsKey(tests)}`
-    return this.#get(
-      key,
-      () => `SELECT 1 FROM ${quote(shape.name)} WHERE ${whereSql(shape, tests, 1, DIALECT)} LIMIT 1`,
-    )
+  /** Answers one row: for each guard in their order 1 where there is such a row, otherwise 0. */
+  guards(guards: readonly PlannedGuard[]): Statement {
+    let key = 'guards'
+    for (const { shape, tests } of guards) key += ` ${shape.name} ${testsKey(tests)}`
+    return this.#get(key, () => `SELECT ${guards.map(existsSql).join(', ')}`, true)
   }
 
   insert(shape: TableShape): Statement {
@@ -64,6 +68,8 @@ export class Statements {
         return this.#get(`replace ${change.shape.name}`, () => replaceSql(change.shape))
       case 'update':
         return this.#update(change.shape, change.tests, change.values)
+      case 'count':
+        return this.fixed(COUNT)
       case 'delete':
         return this.#delete(change.shape, change.tests)
     }
@@ -87,14 +93,23 @@ export class Statements {
     return this.#get(key, () => `DELETE FROM ${quote(shape.name)} WHERE ${whereSql(shape, tests, 1, DIALECT)}`)
   }
 
-  #get(key: string, sql: () => string): Statement {
+  #get(key: string, sql: () => string, raw = false): Statement {
     const known = this.#prepared.get(key)
     if (known !== undefined) return known
     const statement = this.#connection.prepare(sql())
+    if (raw) statement.raw()
     this.#prepared.set(key, statement)
     return statement
   }
 }
+
+function existsSql({ shape, tests }: PlannedGuard): string {
+  return `EXISTS (SELECT 1 FROM ${quote(shape.name)} WHERE ${whereSql(shape, tests, 1, DIALECT)})`
+}
+
+/** Name of the counter and what it must be below, twice. */
+const COUNT = `INSERT INTO "Counter" ("name", "next") SELECT ?, 1 WHERE ? > 0
+  ON CONFLICT ("name") DO UPDATE SET "next" = "next" + 1 WHERE "next" < ?`
 
 function insertSql(shape: TableShape): string {
   const columns = Object.keys(shape.columns)
@@ -113,6 +128,8 @@ export function parametersOf(change: PlannedChange): Stored[] {
     case 'insert':
     case 'replace':
       return Object.values(change.values)
+    case 'count':
+      return [...Object.values(change.values), change.values['next'] ?? null]
     case 'update':
       return [...Object.values(change.values), ...bind(change.tests)]
     case 'delete':

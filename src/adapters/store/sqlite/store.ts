@@ -1,3 +1,4 @@
+import type { Statement } from 'better-sqlite3'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { Commit, Committed, FirstTable, ListQuery, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
@@ -13,6 +14,7 @@ import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, encodeRow, type Row, type Stored } from '../rows.ts'
+import { Snapshot } from '../snapshot.ts'
 import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
@@ -37,6 +39,9 @@ export class SqliteStore implements Store {
   readonly #connection: Connection
   readonly #lock: Connection
   readonly #statements: Statements
+  readonly #snapshot = new Snapshot()
+  readonly #version: Statement
+  #lastVersion = 0
   readonly #commits: CommitQueue
   readonly #counters: CounterQueue
   readonly #clock: Clock
@@ -46,9 +51,17 @@ export class SqliteStore implements Store {
     this.#lock = lock
     this.#clock = options.clock
     this.#statements = new Statements(connection)
+    this.#version = connection.prepare('PRAGMA data_version').pluck()
     const last = connection.prepare(LAST_SEQUENCE).pluck().get(options.replica) as number | null
     const sequence = new LogSequence(options, last === null ? 0 : last + 1)
-    const journal = new SqliteJournal(connection, this.#statements, sequence)
+    const journal = new SqliteJournal({
+      connection,
+      statements: this.#statements,
+      sequence,
+      onChange: (change) => {
+        this.#snapshot.forget(change)
+      },
+    })
     this.#commits = new CommitQueue((batch) => {
       journal.run(batch)
     })
@@ -72,15 +85,25 @@ export class SqliteStore implements Store {
 
   async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
     const shape = shapeOf(table)
+    this.#refresh()
+    const known = this.#snapshot.find(table, where)
+    if (known !== undefined) return Promise.resolve(known as Tables[Table] | null)
     const tests = testsOf(shape, where)
     const raw = this.#ask(() => this.#statements.find(shape, tests).get(...bind(tests)))
-    return Promise.resolve(raw === undefined ? null : (decodeRow(shape, raw as Row) as unknown as Tables[Table]))
+    const row = raw === undefined ? null : decodeRow(shape, raw as Row)
+    this.#snapshot.keepFound(table, where, { row, generation: this.#snapshot.generation })
+    return Promise.resolve(row as Tables[Table] | null)
   }
 
   async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    this.#refresh()
+    const known = this.#snapshot.list(table, query)
+    if (known !== undefined) return Promise.resolve(known as unknown as readonly Tables[Table][])
     const { shape, tests, ordering, limit } = planList(table, query)
-    const rows = this.#ask(() => this.#statements.list(shape, tests, ordering).all(...bind(tests), limit))
-    return Promise.resolve(rows.map((raw) => decodeRow(shape, raw as Row) as unknown as Tables[Table]))
+    const raw = this.#ask(() => this.#statements.list(shape, tests, ordering).all(...bind(tests), limit))
+    const rows = raw.map((one) => decodeRow(shape, one as Row))
+    this.#snapshot.keepListed(table, query, { rows, generation: this.#snapshot.generation })
+    return Promise.resolve(rows as unknown as readonly Tables[Table][])
   }
 
   commit(commit: Commit): Promise<Committed> {
@@ -144,6 +167,13 @@ export class SqliteStore implements Store {
     await this.#commits.close()
     this.#connection.close()
     this.#lock.close()
+  }
+
+  /** Forgets what is known when somebody else has written to the file: SQLite counts their commits, and not ours. */
+  #refresh(): void {
+    const version = this.#ask(() => this.#version.get()) as number
+    if (version !== this.#lastVersion) this.#snapshot.forgetAll()
+    this.#lastVersion = version
   }
 
   #addToCounter(name: string, count: number): Promise<number> {

@@ -4,6 +4,8 @@ import type { CallerClass } from '../route.ts'
 /** Who may look at everything but the log and the principals. */
 export const READERS: readonly CallerClass[] = ['viewer', 'auditor', 'operator', 'orchestrator', 'approver', 'ca-admin']
 export const OPERATORS: readonly CallerClass[] = ['operator']
+/** A CA admin revokes authorities, an operator everything else. */
+export const REVOKERS: readonly CallerClass[] = ['operator', 'ca-admin']
 
 const base = { surface: 'api', errors: 'problem', hot: false } as const
 

@@ -1,7 +1,8 @@
-import { encodeBundle } from '#spiffe/index.ts'
+import { encodeBundle, type Bundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
-import type { EnrollChallenge } from '#flows/enroll-session.ts'
+import type { EnrollChallenge, TpmChallenge } from '#flows/enroll-session.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
+import { toBase64 } from '#kernel/bytes.ts'
 import { parseJson } from '#kernel/json.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
 import {
@@ -37,9 +38,20 @@ interface Delivered {
   readonly bundle: TrustBundleDocument
 }
 
+const documents = new WeakMap<Bundle, TrustBundleDocument>()
+
+/** Written once for each bundle, which never changes: that costs as much as a signature. */
+function documentOf(bundle: Bundle): TrustBundleDocument {
+  const known = documents.get(bundle)
+  if (known !== undefined) return known
+  const text = encodeBundle(bundle)
+  const made = parseJson(text, { maxBytes: 1 << 20, maxDepth: 8 }) as unknown as TrustBundleDocument
+  documents.set(bundle, made)
+  return made
+}
+
 function deliver(flows: Flows, answer: SvidAnswer): Delivered {
-  const text = encodeBundle(flows.authorities.current().bundle())
-  return { answer, bundle: parseJson(text, { maxBytes: 1 << 20, maxDepth: 8 }) as unknown as TrustBundleDocument }
+  return { answer, bundle: documentOf(flows.authorities.current().bundle()) }
 }
 
 function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } {
@@ -61,8 +73,17 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
 }
 
 function renderChallenge({ session, challenge, expiresAt }: EnrollChallenge): { status: 202; body: ChallengeBody } {
-  const body = { session, nonce: challenge['nonce'] ?? '', expires_at: toRfc3339(expiresAt) }
-  return { status: 202, body }
+  const { nonce, tpm } = challenge
+  const body = { session, nonce, expires_at: toRfc3339(expiresAt) }
+  return { status: 202, body: tpm === undefined ? body : { ...body, tpm: renderTpm(tpm) } }
+}
+
+function renderTpm({ credentialBlob, encryptedSecret, pcrs }: TpmChallenge): ChallengeBody['tpm'] {
+  return {
+    credential_blob: toBase64(credentialBlob),
+    encrypted_secret: toBase64(encryptedSecret),
+    pcrs: pcrs === null ? null : { bank: pcrs.bank, indexes: [...pcrs.indexes] },
+  }
 }
 
 export const ENROLLMENT_ROUTES: readonly Route[] = [

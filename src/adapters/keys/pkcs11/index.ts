@@ -1,0 +1,6 @@
+export { PKCS11_ERRORS, pkcs11Error } from './errors.ts'
+export { isPkcs11Reference, Pkcs11Keys, type Pkcs11Options } from './pkcs11-keys.ts'
+export type { KeyObserver, Rung, SignatureOutcome, TokenState } from './observer.ts'
+export type { PinSource } from './pin-file.ts'
+export type { KeyFacts, TokenFacts } from './protocol.ts'
+export { encodePkcs11Uri, parsePkcs11Uri, type ObjectType, type Pkcs11Uri } from './uri.ts'

@@ -1,0 +1,6 @@
+export { DEFAULT_TPM_ADDRESS, parseTpmAddress, type TpmAddress } from './address.ts'
+export { TpmAgentKey } from './agent-key.ts'
+export { TPM_DEVICE_ERRORS, tpmDeviceError } from './errors.ts'
+export { TpmEvidence, type ShownTpm, type TpmChallenge, type TpmProof } from './evidence.ts'
+export { openTpm, withTpm, type TpmOptions } from './open.ts'
+export { Tpm } from './tpm.ts'
