@@ -13,6 +13,7 @@ import { anchorsOf, leafOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { generateKeyPem } from './key.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
+import { enrollWithTpm, type TpmEvidence } from './tpm.ts'
 import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
 
 export interface EnrollOptions {
@@ -28,7 +29,8 @@ export interface EnrollOptions {
   readonly clock: Clock
 }
 
-export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret<string> } | X509popEvidence
+export type Evidence =
+  { readonly attestor: 'join_token'; readonly token: Secret<string> } | X509popEvidence | TpmEvidence
 
 /**
  * First contact: makes a key, proves the server by pin or anchor, and only then sends evidence and CSR. The answer
@@ -50,6 +52,7 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
 
 function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): Promise<JsonValue> {
   const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...(agent === undefined ? {} : { agent }) }
+  if (evidence.attestor === 'tpm') return enrollWithTpm(origin, evidence, { csr, json })
   if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
   const { attestor, token } = evidence
   return callApi(origin, {

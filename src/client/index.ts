@@ -38,6 +38,7 @@ export {
 export type { PeerExpectation, ServerTrust } from './server-trust.ts'
 export { callService, unixOrigin } from './service-call.ts'
 export type { ServiceAnswer, ServiceCall } from './service-call.ts'
+export type { TpmEvidence, TpmProver } from './tpm.ts'
 export type { X509popEvidence } from './x509pop.ts'
 export { openTask } from './open-task.ts'
 export type { OpenTaskOptions } from './open-task.ts'

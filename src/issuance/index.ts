@@ -1,15 +1,18 @@
 export { ISSUANCE_ERRORS, issuanceError } from './errors.ts'
 export type { Issued } from './issued.ts'
 export { RULES } from './lint/lint.ts'
-export type { PreparedCertificate } from './prepare-certificate.ts'
+export type { AuthorityName, PreparedCertificate } from './prepare-certificate.ts'
+export { prepareCrl, type CrlOrder } from './prepare-crl.ts'
 export {
   isServerRenewalDue,
   prepareAuthorityCertificate,
   prepareCanary,
+  prepareIssuingCertificate,
   prepareServerCertificate,
   serverSpiffeId,
   type AuthorityCertificateOrder,
   type CanaryOrder,
+  type IssuingCertificateOrder,
   type ServerCertificateFacts,
   type ServerCertificateOrder,
 } from './prepare-own.ts'

@@ -1,3 +1,4 @@
+import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
@@ -284,6 +285,8 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  // A ceremony never goes through the server; its codes are in the union of all stories.
+  ...each({ status: 400 }, Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>

@@ -3,7 +3,6 @@ import {
   anchorsOf,
   callService,
   credentialOf,
-  readIdentity,
   type ConnectionPolicy,
   type PeerExpectation,
   type ServiceAnswer,
@@ -52,7 +51,7 @@ function show(context: Context, { status, challenge, body: whole }: ServiceAnswe
 }
 
 function policyOf(context: Context, options: Options): ConnectionPolicy {
-  const identity = readIdentity(identityFolder(options))
+  const identity = context.keys.identityIn(identityFolder(options))
   const anchors = anchorsOf(identity)
   const expected = text(options, 'expect')
   const expectation = (hostname: string): PeerExpectation =>

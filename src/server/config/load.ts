@@ -58,21 +58,22 @@ function readConfig(path: string): string {
 }
 
 /** A misspelled key also looks as if the right one were missing. */
-function worthTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
+export function worthTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
   return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
 }
 
-function refusalOf(issue: z.core.$ZodIssue | undefined): Error {
+/** `known` lists the keys that there are at a path. */
+export function refusalOf(issue: z.core.$ZodIssue | undefined, known: typeof keysAt = keysAt): Error {
   const path = (issue?.path ?? []).map(String).join('.')
-  if (issue?.code === 'unrecognized_keys') return unknownKey(path, issue)
+  if (issue?.code === 'unrecognized_keys') return unknownKey(path, issue, known)
   const problem = issue?.message ?? 'invalid'
   return serverError('CONFIG_VALUE_INVALID', { message: `${path}: ${problem}`, details: { key: path, problem } })
 }
 
-function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys): Error {
+function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys, known: typeof keysAt): Error {
   const [unknown = ''] = issue.keys
   const key = path === '' ? unknown : `${path}.${unknown}`
-  const near = nearest(unknown, keysAt(issue.path))
+  const near = nearest(unknown, known(issue.path))
   if (near === null) return serverError('CONFIG_KEY_UNKNOWN', { message: `unknown key ${key}`, details: { key } })
   const message = `unknown key ${key}; did you mean ${near}?`
   return serverError('CONFIG_KEY_UNKNOWN', { message, details: { key, nearest: near } })

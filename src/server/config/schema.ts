@@ -149,8 +149,8 @@ export type ConfigFile = z.input<typeof configSchema>
 export type ConfigValues = z.output<typeof configSchema>
 
 /** What each group of keys may hold, for the nearest one to an unknown key. */
-export function keysAt(path: readonly PropertyKey[]): readonly string[] {
-  let schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Node
+export function keysAt(path: readonly PropertyKey[], of: z.ZodType = configSchema): readonly string[] {
+  let schema = z.toJSONSchema(of, { io: 'input', unrepresentable: 'any' }) as Node
   for (const step of path) schema = (typeof step === 'number' ? schema.items : schema.properties?.[String(step)]) ?? {}
   return Object.keys(schema.properties ?? {})
 }
