@@ -3,6 +3,7 @@ import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
@@ -198,23 +199,7 @@ const ISSUANCE = {
 const TASKS = {
   ...each({ status: 404 }, ['TASK_NOT_FOUND']),
   ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
-  ...each({ status: 400 }, [
-    'TASK_AGENT_MISSING',
-    'TASK_SUBJECT_MISSING',
-    'TASK_SUBJECT_INVALID',
-    'TASK_SUBJECT_DIFFERS',
-    'USER_TOKEN_TYPE',
-    'USER_TOKEN_INVALID',
-    'USER_TOKEN_ISSUER_UNKNOWN',
-    'USER_TOKEN_ALGORITHM',
-    'USER_TOKEN_AUDIENCE',
-    'USER_TOKEN_EXPIRED',
-    'USER_TOKEN_TOO_OLD',
-    'USER_TOKEN_NONCE',
-    'USER_TOKEN_SUBJECT',
-    'USER_TOKEN_USED',
-    'USER_TOKEN_CUT_OFF',
-  ]),
+  ...each({ status: 400 }, USER_CODES),
   ...each(DENIED, ['TASK_ORDER_FORBIDDEN', 'TASK_AGENT_NOT_ALLOWED', 'TASK_SUBJECT_NOT_ALLOWED']),
   ...each({ status: 409 }, [
     'TASK_PENDING',
