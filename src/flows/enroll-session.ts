@@ -57,6 +57,7 @@ async function openSession(
     ...challenge.context,
     csr: toBase64(request.der),
     ...(asked.agent === undefined ? {} : { agent: asked.agent }),
+    ...(asked.wit === true ? { wit: 'true' } : {}),
   }
   const { id, record } = newEnrollSession({ attestor: asked.attestor, context }, clock.now(), random)
   await sessions.openEnrollSession(record)
@@ -77,11 +78,12 @@ export async function finishEnrollment(
   const find = (hash: string) => ports.reader.find('EnrollSession', { hash })
   const session = await usableSession(id, find, ports.clock.now())
   // 2. The answer is the one to its challenge, for the request that began it.
-  const { csr = '', agent } = session.context
+  const { csr = '', agent, wit } = session.context
   const request = parseRequestText(csr)
   const attested = await answered(ports, { id, session, answer }, { caller, request })
   // 3. As any enrollment.
-  return enrollAttested(ports, { caller, request, requested: agent ?? null, session: session.hash }, attested)
+  const wanted = { caller, request, requested: agent ?? null, wit: wit === 'true', session: session.hash }
+  return enrollAttested(ports, wanted, attested)
 }
 
 async function answered(

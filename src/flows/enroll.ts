@@ -19,7 +19,8 @@ import type { CertificateRequest } from '#x509/index.ts'
 import { listCandidates } from './agent-candidates.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import { findIssued, issueX509Svid } from './issue-x509-svid.ts'
+import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
+import { repeatWitSvid } from './repeat-wit-svid.ts'
 import type { Change, Reader } from './ports.ts'
 import { recordingDenials, type Attempt } from './recorded-story.ts'
 import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
@@ -36,6 +37,8 @@ export interface EnrollRequest {
   readonly csr: string
   /** Name of the agent, where the caller wants to say so. */
   readonly agent?: string | undefined
+  /** Whether a WIT-SVID is wanted beside the certificate. */
+  readonly wit?: boolean | undefined
 }
 
 /** What is asked for, whoever vouches for it. */
@@ -43,6 +46,7 @@ export interface Wanted {
   readonly caller: Caller
   readonly request: CertificateRequest
   readonly requested: string | null
+  readonly wit: boolean
   /** Hash of the session that the commit ends; null where there was none. */
   readonly session: string | null
 }
@@ -71,7 +75,8 @@ export async function enroll<Other = never>(
   // 2. Something that we trust vouches for the sender, or wants to know more first.
   const attestation = await attest(ports, { caller, request, asked })
   if (attestation.kind === 'challenge') return challenged(attestation.challenge, request)
-  return enrollAttested(ports, { caller, request, requested: asked.agent ?? null, session: null }, attestation.attested)
+  const wanted = { caller, request, requested: asked.agent ?? null, wit: asked.wit ?? false, session: null }
+  return enrollAttested(ports, wanted, attestation.attested)
 }
 
 function refuseChallenge(): Promise<never> {
@@ -218,9 +223,24 @@ async function repeat(ports: EnrollPorts, shown: Shown, instanceId: string): Pro
   const registration = reregister(instance, agent, ports.clock.now())
   const found = await findIssued(ports, shown.key)
   if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')
-  if (found !== null) return svidAnswer(instanceId, found)
+  if (found !== null)
+    return svidAnswer(instanceId, await withWit(ports, shown, { registration, instance, svid: found }))
   // Recorded and never signed: it was given up, and the same instance is issued to anew.
   return issue(ports, shown, { registration, instance, changes: [] })
+}
+
+interface Found {
+  readonly registration: Registration
+  readonly instance: InstanceRecord
+  readonly svid: IssuedSvid
+}
+
+async function withWit(ports: EnrollPorts, { wit, request }: Shown, found: Found): Promise<IssuedSvid> {
+  const { registration, instance, svid } = found
+  if (!wit) return svid
+  const grant = permitIssuance(registration, { at: ports.clock.now(), keyClass: instance.keyClass })
+  const { publicKey } = request
+  return repeatWitSvid(ports, { agent: registration.agent, instance, grant, publicKey, svid })
 }
 
 async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<SvidAnswer> {
@@ -236,6 +256,7 @@ async function issue(ports: EnrollPorts, shown: Shown, what: Issue): Promise<Svi
     idempotencyKey: shown.key,
     guards: [],
     changes,
+    wit: shown.wit,
   })
   return svidAnswer(instance.id, svid)
 }

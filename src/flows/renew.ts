@@ -9,12 +9,15 @@ import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
 import type { Change, Guard, Reader } from './ports.ts'
+import { repeatWitSvid } from './repeat-wit-svid.ts'
 import { recordingDenials } from './recorded-story.ts'
 import { idempotencyKey, REPEATABLE, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
 export interface RenewRequest {
   /** PEM, or base64 of the DER. */
   readonly csr: string
+  /** Whether a WIT-SVID is wanted beside the certificate. */
+  readonly wit?: boolean | undefined
 }
 
 /**
@@ -47,7 +50,7 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
   const now = ports.clock.now()
   const keys = keysAt(now, holder, request)
   const found = await findAnswer(ports, keys)
-  if (found !== null) return svidAnswer(instance.id, found)
+  if (found !== null) return repeat(ports, holder, { svid: found, wit: asked.wit ?? false, request })
   // 4. The registration is decided again, and so is the policy.
   if (caller.expired) await requireNewest(ports.reader, holder)
   const registration = reregister(instance, agent, now)
@@ -63,8 +66,24 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
     idempotencyKey: keys.current,
     guards: guardsOf(caller, holder),
     changes: caller.expired ? await graceMark(ports.reader, holder) : [],
+    wit: asked.wit ?? false,
   })
   return svidAnswer(instance.id, svid)
+}
+
+interface Repeated {
+  readonly svid: IssuedSvid
+  readonly wit: boolean
+  readonly request: CertificateRequest
+}
+
+async function repeat(ports: IssuePorts, holder: AgentIdentity, { svid, wit, request }: Repeated): Promise<SvidAnswer> {
+  const { agent, instance } = holder
+  if (!wit) return svidAnswer(instance.id, svid)
+  const now = ports.clock.now()
+  const grant = permitIssuance(reregister(instance, agent, now), { at: now, keyClass: instance.keyClass })
+  const { publicKey } = request
+  return svidAnswer(instance.id, await repeatWitSvid(ports, { agent, instance, grant, publicKey, svid }))
 }
 
 interface Keys {

@@ -17,7 +17,14 @@ export {
   type ServerCertificateOrder,
 } from './prepare-own.ts'
 export { prepareX509Svid, type X509SvidContext, type X509SvidOrder } from './prepare-svid.ts'
-export { prepareIntrospection, prepareJwtSvid, prepareTaskToken, type PreparedToken } from './prepare-token.ts'
+export {
+  prepareIntrospection,
+  prepareJwtSvid,
+  prepareTaskToken,
+  prepareWitSvid,
+  type PreparedToken,
+  type WitSvidDraft,
+} from './prepare-token.ts'
 export type { Prepared } from './prepared.ts'
 export {
   issuanceProfile,

@@ -23,6 +23,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
   readonly store: Store
   readonly counters: Store
+  readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly users: Users
@@ -56,6 +57,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     reader: store,
     journal: store,
     counters: store,
+    firsts: store,
     clock,
     random,
     replica,

@@ -68,6 +68,7 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
       not_after: toRfc3339(svid.notAfter),
       renew_at: toRfc3339(answer.renewAt),
       lifetime_cut: svid.lifetimeCut,
+      ...(svid.witSvid === null ? {} : { wit_svid: svid.witSvid }),
     },
   }
 }
