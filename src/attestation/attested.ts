@@ -14,6 +14,16 @@ export interface Consumption {
   readonly redeemedFor: string | null
 }
 
+/** What the evidence says that the workload is: there is never more than one live instance of it. */
+export interface Workload {
+  /** `once`: the evidence is good for one instance. `supersede`: a new instance takes the place of the old one. */
+  readonly rule: 'once' | 'supersede'
+  /** Hash, hex, of what the workload is known by. */
+  readonly key: string
+  /** Hash, hex, of this very evidence: whoever shows it again with the same request asks for a lost answer. */
+  readonly evidence: string
+}
+
 export interface AttestedFacts {
   readonly attestor: string
   /** Facts that the evidence proves, as `<attestor>:<provider>:<fact>`. */
@@ -26,6 +36,8 @@ export interface AttestedFacts {
   /** Id of the agent that the evidence itself names. */
   readonly namedAgent: string | null
   readonly consumption: Consumption | null
+  /** Absent where the evidence may stand behind any number of instances. */
+  readonly workload?: Workload
 }
 
 let make: (facts: AttestedFacts) => Attested
@@ -77,6 +89,10 @@ export class Attested {
 
   get consumption(): Consumption | null {
     return this.#facts.consumption
+  }
+
+  get workload(): Workload | null {
+    return this.#facts.workload ?? null
   }
 }
 

@@ -1,4 +1,4 @@
-export type { Attested, Consumption } from './attested.ts'
+export type { Attested, Consumption, Workload } from './attested.ts'
 export { attestorNamed } from './attestor.ts'
 export type {
   AnswerContext,
@@ -15,6 +15,9 @@ export { JOIN_TOKEN_ATTESTOR, joinTokenAttestor, REPEAT_WINDOW } from './join_to
 export { createJoinToken } from './join_token/create.ts'
 export type { JoinTokenOrder } from './join_token/create.ts'
 export { joinTokenHash } from './join_token/text.ts'
+export { OIDC_ATTESTOR, oidcAttestor } from './oidc/attestor.ts'
+export type { OidcOptions } from './oidc/attestor.ts'
+export type { OidcProvider } from './oidc/provider.ts'
 export type { IssuerKeys, JoinTokens } from './ports.ts'
 export { newEnrollSession, usableSession } from './session.ts'
 export type { NewEnrollSession } from './session.ts'

@@ -3,7 +3,7 @@ import {
   anchorsOf,
   callApi,
   certificatesOf,
-  credentialOf,
+  pemKeyOf,
   serverExpectation,
   trustOfBundle,
   unixOrigin,
@@ -70,7 +70,7 @@ interface Shown {
 function fromIdentity(identity: Identity): Shown {
   return {
     trust: { kind: 'anchors', anchors: anchorsOf(identity) },
-    credential: credentialOf(identity),
+    credential: { chainPem: identity.chainPem, keyPem: pemKeyOf(identity) },
   }
 }
 

@@ -1,8 +1,9 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { SystemClock } from '#adapters/system/index.ts'
+import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import type { Clock } from '#kernel/clock.ts'
+import type { Random } from '#kernel/random.ts'
 import { AgentKeys } from './agent-keys.ts'
 import { connectAdmin, type AdminConnection } from './connection.ts'
 import type { Terminal } from './terminal.ts'
@@ -11,6 +12,7 @@ import type { Terminal } from './terminal.ts'
 export interface Context {
   readonly terminal: Terminal
   readonly clock: Clock
+  readonly random: Random
   readonly data: string
   /** Keys in hardware; closed when the command is done. */
   readonly keys: AgentKeys
@@ -50,6 +52,7 @@ export function contextOf(command: Command): Context {
   return {
     terminal,
     clock,
+    random: new SystemRandom(),
     data,
     keys,
     withAdmin: async (use) => {

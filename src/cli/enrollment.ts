@@ -44,6 +44,7 @@ export function enrollmentOptions(command: Command): Command {
     .option('--join-token-file <file>', 'the join token, or - for standard input')
     .option('--x509pop-cert <file>', 'a certificate of another CA with its intermediates, as PEM, instead of a token')
     .option('--x509pop-key <key>', 'its private key, as a PEM file or pkcs11:…')
+    .option('--oidc-token-file <file>', 'an identity token of a CI job, pod or VM, or - for standard input, instead')
     .option('--ek-cert <file>', 'with --key tpm: and no token: the EK certificate, where the TPM does not hold it')
     .option('--provider <name>', 'the source of that evidence, where the server knows several')
     .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
@@ -73,16 +74,23 @@ type Shown = Pick<EnrollOptions, 'trust' | 'evidence'>
 
 async function shownBy(context: Context, options: Options, { prover }: ChosenKey): Promise<Shown> {
   const certFile = text(options, 'x509popCert')
+  const oidcFile = text(options, 'oidcTokenFile')
   const tokenFile = text(options, 'joinTokenFile')
-  if (certFile !== undefined && tokenFile === undefined) return shownCertificate(context, options, certFile)
-  if (certFile === undefined && tokenFile === undefined && prover !== undefined) return shownTpm(options, prover)
-  if (certFile !== undefined || tokenFile === undefined) {
+  const [file, another] = [certFile, oidcFile, tokenFile].filter((given) => given !== undefined)
+  if (file === undefined && prover !== undefined) return shownTpm(options, prover)
+  if (file === undefined || another !== undefined) {
     throw cliError('USAGE', {
       details: {
-        missing: 'either --join-token-file FILE or --x509pop-cert FILE, or --key tpm: to show the TPM itself',
+        missing:
+          'one of --join-token-file FILE, --oidc-token-file FILE and --x509pop-cert FILE, or --key tpm: to show the TPM itself',
       },
     })
   }
+  if (certFile !== undefined) return shownCertificate(context, options, certFile)
+  return oidcFile === undefined ? shownJoinToken(options, file) : shownIdentityToken(options, oidcFile)
+}
+
+function shownJoinToken(options: Options, tokenFile: string): Shown {
   const token = new Secret(readText(tokenFile).trim())
   const trust = trustedBundle(options)?.trust ?? trustOfJoinToken(parseJoinToken(token.reveal()))
   return { trust, evidence: { attestor: 'join_token', token } }
@@ -107,12 +115,16 @@ async function shownCertificate(context: Context, options: Options, certFile: st
   return { trust: bundle.trust, evidence }
 }
 
+/** Nor with an identity token, which is read at each enrollment: whoever projects it replaces it. */
+function shownIdentityToken(options: Options, file: string): Shown {
+  const { trust } = requiredBundle(options)
+  const token = new Secret(readText(file).trim())
+  return { trust, evidence: { attestor: 'oidc', token, ...providerOf(options) } }
+}
+
 /** The TPM that the new key is in. */
 function shownTpm(options: Options, prover: NonNullable<ChosenKey['prover']>): Shown {
-  const bundle = trustedBundle(options)
-  if (bundle === null) {
-    throw cliError('USAGE', { details: { missing: '--trust-bundle FILE and --trust-domain NAME' } })
-  }
+  const bundle = requiredBundle(options)
   const file = text(options, 'ekCert')
   const [ekCertificate = null, ...ekChain] = file === undefined ? [] : fromPemList('CERTIFICATE', readText(file))
   const evidence = {
@@ -123,6 +135,14 @@ function shownTpm(options: Options, prover: NonNullable<ChosenKey['prover']>): S
     ...providerOf(options),
   }
   return { trust: bundle.trust, evidence }
+}
+
+function requiredBundle(options: Options): NonNullable<ReturnType<typeof trustedBundle>> {
+  const bundle = trustedBundle(options)
+  if (bundle === null) {
+    throw cliError('USAGE', { details: { missing: '--trust-bundle FILE and --trust-domain NAME' } })
+  }
+  return bundle
 }
 
 function providerOf(options: Options): { readonly provider?: string } {
@@ -152,7 +172,7 @@ export async function firstIdentity(context: Context, options: Options): Promise
   }
   const found = context.keys.identityIn(folder)
   if (context.clock.now() < found.notAfter) return found
-  const renewed = await withSession(found, context.clock, (session) => session.renew())
+  const renewed = await withSession(found, context, (session) => session.renew())
   identityHome(folder).write(renewed)
   return renewed
 }

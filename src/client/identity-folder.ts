@@ -28,6 +28,9 @@ import { pemOf } from './server-trust.ts'
  */
 export const IDENTITY_FILES = ['certificate.pem', 'bundle.json', 'ca.pem', 'identity.json'] as const
 
+/** There when the key is in hardware: what stands for the certificate in calls that are signed. */
+const WIT_FILE = 'wit-svid.jwt'
+
 /** Exactly one of them is there: the private key itself, or where a key is that cannot be read. */
 export const KEY_FILES = ['key.pem', 'key.json'] as const
 
@@ -44,11 +47,18 @@ export function writeIdentity(folder: string, identity: Identity): void {
   writeKey(folder, identity.key)
   replaceFile(folder, 'certificate.pem', identity.chainPem)
   replaceFile(folder, 'bundle.json', identity.bundleJson)
+  if (identity.witSvid === null) rmSync(join(folder, WIT_FILE), { force: true })
+  else replaceFile(folder, WIT_FILE, `${identity.witSvid.reveal()}\n`)
   replaceFile(folder, 'ca.pem', pemOf(anchorsOf(identity)))
   replaceFile(folder, 'identity.json', `${JSON.stringify(summary(identity), null, 2)}\n`)
   const directory = openSync(folder, 'r')
   fsyncSync(directory)
   closeSync(directory)
+}
+
+function readWit(folder: string): Secret<string> | null {
+  const path = join(folder, WIT_FILE)
+  return existsSync(path) ? new Secret(readFileSync(path, 'utf8').trim()) : null
 }
 
 function writeKey(folder: string, key: IdentityKey): void {
@@ -131,6 +141,7 @@ function readFiles(folder: string): Omit<Identity, 'key'> & { readonly key: Foun
       key: findKey(folder),
       chainPem: readFileSync(join(folder, 'certificate.pem'), 'utf8'),
       bundleJson: readFileSync(join(folder, 'bundle.json'), 'utf8'),
+      witSvid: readWit(folder),
       notBefore: fromRfc3339(fact('not_before')),
       notAfter: fromRfc3339(fact('not_after')),
       renewAt: fromRfc3339(fact('renew_at')),

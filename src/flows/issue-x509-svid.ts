@@ -11,7 +11,7 @@ import type { Instant } from '#kernel/instant.ts'
 import { svidGuards } from './issuance-guards.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { prepareWit } from './issue-wit-svid.ts'
-import type { Change, Guard, Reader } from './ports.ts'
+import type { Change, Commit, Guard, OutboxEvent, Reader } from './ports.ts'
 import { recordIntent, recordIssued } from './record-certificate.ts'
 
 /** The order of a story that has authenticated, attested, registered and authorized. */
@@ -21,6 +21,10 @@ export interface IssueX509SvidOrder extends X509SvidOrder {
   /** The story's own conditions and changes, decided and made together with the intent. */
   readonly guards: readonly Guard[]
   readonly changes: readonly Change[]
+  /** `revoke` when something is taken back in the same commit; `issue` unless given. */
+  readonly lock?: Commit['lock']
+  readonly events?: readonly OutboxEvent[]
+  readonly commitments?: Readonly<Record<string, string>>
   /** Whether a WIT-SVID for the same key is issued beside it. */
   readonly wit: boolean
 }
@@ -69,11 +73,18 @@ export async function issueX509Svid(ports: IssuePorts, order: IssueX509SvidOrder
       actor: caller,
       inputDigest: grant.inputDigest,
       policy: grant.policyDigest,
-      commitments: { instance: order.instance.id, lineage: order.instance.lineage, ...wit?.commitments },
+      commitments: {
+        ...order.commitments,
+        ...wit?.commitments,
+        instance: order.instance.id,
+        lineage: order.instance.lineage,
+      },
       private: { input: grant.input },
     },
     guards: [...svidGuards({ ...order, profile, certificate: made.record }), ...order.guards],
     changes: order.changes,
+    ...(order.lock === undefined ? {} : { lock: order.lock }),
+    ...(order.events === undefined ? {} : { events: order.events }),
   })
   // 4. Sign; verify the signature, compare the octets, lint what came out.
   const issued = await sign(made.prepared, receipt)

@@ -14,6 +14,8 @@ import {
 import { trustBundle } from './federation.ts'
 import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
 
+/** A JWT of an issuer that the server is configured with. */
+export const oidcEvidence = z.strictObject({ token: tokenText })
 /** Whether a WIT-SVID for the same key is wanted beside the certificate, for a key that cannot enter TLS. */
 const wit = z.boolean().optional()
 
@@ -32,6 +34,16 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     provider: providerName.optional(),
     /** Certificates, base64 of the DER, the leaf first. */
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
+    csr: csrText,
+    agent: agentName.optional(),
+    wit,
+  }),
+  z.strictObject({
+    attestor: z.literal('oidc'),
+    /** Where the server knows the token's issuer under several names. */
+    provider: providerName.optional(),
+    /** An identity token, whose only audience is this server. */
+    evidence: oidcEvidence,
     csr: csrText,
     agent: agentName.optional(),
     wit,

@@ -1,18 +1,21 @@
+import { createPublicKey } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { calculateJwkThumbprint, decodeJwt, exportJWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { TpmAgentKey } from '#adapters/tpm-device/index.ts'
-import { certificatesOf, enroll, trustOfBundle, type Identity } from '#client/index.ts'
+import { certificatesOf, enroll, trustOfBundle, withSession, type Identity } from '#client/index.ts'
 import type { TpmProver } from '#client/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
-import { TestHouse } from '../support/server.ts'
+import { BILLING, TestHouse } from '../support/server.ts'
 import { Swtpm } from '../support/swtpm.ts'
 import { writ } from '../support/writ.ts'
 
 const clock = new SystemClock()
 const options = { random: new SystemRandom() }
+const means = { clock, ...options }
 
 /** Every file of a folder, as one text. */
 function filesOf(folder: string): string {
@@ -38,8 +41,12 @@ describe('an agent whose key is in a TPM', () => {
     house = await TestHouse.start({ attestors: { tpm: [{ name: 'fleet', roots_file: roots, pcrs }] } })
     server = `https://127.0.0.1:${String(house.port)}`
     const selectors = ['tpm:fleet:model:swtpm', `tpm:fleet:pcr:sha256:7:${'0'.repeat(64)}`]
+    await house.admin('/v1/resources', {
+      json: { audience: BILLING, owner: 'finance', spiffe_ids: ['spiffe://example.org/agent/edge'], actions: ['read'] },
+    })
+    const permissions = [{ audience: BILLING, actions: ['read'] }]
     const added = await house.admin('/v1/agents', {
-      json: { name: 'edge', owner: 'plant', selectors, key_classes: ['tpm'] },
+      json: { name: 'edge', owner: 'plant', selectors, key_classes: ['tpm'], permissions },
     })
     expect([added.status, added.body['code']]).toEqual([201, undefined])
     writeFileSync(join(folder, 'bundle.json'), house.bundle)
@@ -99,9 +106,30 @@ describe('an agent whose key is in a TPM', () => {
       'identity.json',
       'key.json',
       'key.tss2.pem',
+      'wit-svid.jwt',
     ])
     expect(filesOf(kept)).not.toMatch(/BEGIN (EC |RSA )?PRIVATE KEY/)
     const shown = await writ(['show', '--identity', 'identity'], { cwd: folder })
     expect(shown).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('renews, opens a task and exchanges by signatures alone, and its token is bound to the key in the TPM', async () => {
+    const key = await TpmAgentKey.create(tpm.tcti, options)
+    const identity = await enrolled(key)
+    const renewed = await withSession(identity, means, (session) => session.renew())
+    expect(renewed.serial).not.toBe(identity.serial)
+    const token = await withSession(renewed, means, async (session) => {
+      const authority = [{ type: 'task' as const, resource: BILLING, actions: ['read'] }]
+      const task = await session.openTask({ authority })
+      return session.exchange({ task: task.id, resource: BILLING })
+    })
+    const claims = decodeJwt(token.token.reveal())
+    const jwk = await exportJWK(
+      createPublicKey({ key: Buffer.from(key.signer.publicKey), format: 'der', type: 'spki' }),
+    )
+    expect(claims).toMatchObject({
+      cnf: { jkt: await calculateJwkThumbprint(jwk) },
+      attestation: { key_class: 'tpm', attestor: 'tpm' },
+    })
   })
 })

@@ -43,16 +43,9 @@ export const AUTHORITY: readonly AuthorizationDetail[] = [
   { type: 'task', resource: MAIL, actions: ['mail:send'] },
 ]
 
+const UNLIMITED = { expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
 /** The whole authority, for as long as the agent may. */
-export const OPENING: OpenTaskRequest = {
-  authority: AUTHORITY,
-  expiresIn: null,
-  deadline: null,
-  maxDepth: null,
-  maxDerivations: null,
-  user: null,
-  orchestrated: null,
-}
+export const OPENING: OpenTaskRequest = { authority: AUTHORITY, ...UNLIMITED, user: null, orchestrated: null }
 
 const SYSTEM_LEAF = {
   actor: 'system',
@@ -184,6 +177,7 @@ export class TaskHouse {
       attestedAt: now,
       lineage: `lin_${number}`,
       state: 'active',
+      workload: null,
       createdAt: now,
       ...change,
     })

@@ -114,6 +114,7 @@ export function instanceRecord(agent: AgentRecord, changes: Partial<InstanceReco
     attestedAt: agent.createdAt,
     lineage: 'lin_00000000000000000000000001',
     state: 'active',
+    workload: null,
     createdAt: agent.createdAt,
     ...changes,
   }

@@ -15,7 +15,7 @@ export async function asIdentity<Value>(
   options: Options,
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
-  return withSession(context.keys.identityIn(identityFolder(options)), context.clock, use)
+  return withSession(context.keys.identityIn(identityFolder(options)), context, use)
 }
 
 export function identityCommands(program: Command): void {

@@ -40,8 +40,9 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config)
-  const users = usersOf(config.users, { outbound: new Outbound(), clock })
+  const foreign = { outbound: new Outbound(), clock }
+  const providers = readProviders(config, foreign)
+  const users = usersOf(config.users, foreign)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,

@@ -92,6 +92,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     users: users.map((one) => issuerIn(data, one)),
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
+      oidc: attestors.oidc.map((one) => issuerIn(data, one)),
       tpm: attestors.tpm.map((one) => ({
         ...one,
         roots_file: optional(one.roots_file),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { oidcProviders } from './oidc.ts'
 import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
@@ -134,6 +135,7 @@ export const configSchema = z.strictObject({
         .max(16)
         .refine(haveOwnNames, 'names differ')
         .default([]),
+      oidc: oidcProviders,
       /** TPMs, by the roots of their manufacturers or by the endorsement keys themselves. */
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
