@@ -41,6 +41,7 @@ export interface AttestedFacts {
 }
 
 let make: (facts: AttestedFacts) => Attested
+let factsOf: (attested: Attested) => AttestedFacts
 
 /** Proof that an attestor of ours has verified evidence. Only attestors make one. */
 export class Attested {
@@ -52,6 +53,7 @@ export class Attested {
 
   static {
     make = (facts) => new Attested(facts)
+    factsOf = (attested) => attested.#facts
   }
 
   get attestor(): string {
@@ -99,6 +101,11 @@ export class Attested {
 /** For the attestors of this room only; not part of its outside face. */
 export function attested(facts: AttestedFacts): Attested {
   return make(facts)
+}
+
+/** The same with a key class that its device has stated; for this room only. */
+export function reattested(attestation: Attested, keyClass: KeyClass): Attested {
+  return make({ ...factsOf(attestation), keyClass, keyClassSource: 'attested' })
 }
 
 const SALT_BYTES = 16

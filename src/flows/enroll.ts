@@ -17,6 +17,7 @@ import {
   type Registration,
 } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
+import { withKeyClass, type KeyAttestationPorts } from './attested-key.ts'
 import { listCandidates } from './agent-candidates.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
@@ -27,7 +28,7 @@ import { recordingDenials, type Attempt } from './recorded-story.ts'
 import { idempotencyKey, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 import { earlierInstance, placeFor, type Place } from './workload-place.ts'
 
-export interface EnrollPorts extends IssuePorts {
+export interface EnrollPorts extends IssuePorts, KeyAttestationPorts {
   readonly attestors: readonly Attestor[]
 }
 
@@ -39,6 +40,8 @@ export interface EnrollRequest {
   readonly csr: string
   /** Name of the agent, where the caller wants to say so. */
   readonly agent?: string | undefined
+  /** Where the key lives, as its device states it. */
+  readonly keyAttestation?: JsonObject | undefined
   /** Whether a WIT-SVID is wanted beside the certificate. */
   readonly wit?: boolean | undefined
 }
@@ -63,7 +66,7 @@ interface Shown extends Wanted {
 /**
  * An attested workload becomes an instance of its agent and gets its first X.509-SVID. A lost answer can be asked for
  * again with the same evidence and certificate request (promise 14).
- * @throws CSR_…, KEY_…, ATTESTOR_UNKNOWN, what the attestor throws, AGENT_NOT_MATCHED, AGENT_AMBIGUOUS,
+ * @throws CSR_…, KEY_…, ATTESTOR_UNKNOWN, what the attestor throws, KEY_ATTESTATION_…, AGENT_NOT_MATCHED, AGENT_AMBIGUOUS,
  * AGENT_SUSPENDED, KEY_CLASS_NOT_ALLOWED, EVIDENCE_USED, WORKLOAD_CHANGED, POLICY_…, REQUEST_…, ISSUANCE_…
  */
 export async function enroll<Other = never>(
@@ -77,8 +80,9 @@ export async function enroll<Other = never>(
   // 2. Something that we trust vouches for the sender, or wants to know more first.
   const attestation = await attest(ports, { caller, request, asked })
   if (attestation.kind === 'challenge') return challenged(attestation.challenge, request)
+  const attested = withKeyClass(ports, attestation.attested, asked.keyAttestation ?? null, request)
   const wanted = { caller, request, requested: asked.agent ?? null, wit: asked.wit ?? false, session: null }
-  return enrollAttested(ports, wanted, attestation.attested)
+  return enrollAttested(ports, wanted, attested)
 }
 
 function refuseChallenge(): Promise<never> {

@@ -3,7 +3,7 @@ import { issuanceError } from '#issuance/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import { permitIssuance } from '#policy/index.ts'
-import { requireActive, reregister } from '#registry/index.ts'
+import { registryError, requireActive, reregister } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
@@ -25,7 +25,7 @@ export interface RenewRequest {
  * caller is from `authenticateForRenewal`: its certificate may have expired within the agent's grace, if it is still
  * the newest of its lineage. The same certificate and request get the same answer for ten minutes.
  * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED, CSR_…, KEY_…, AGENT_SUSPENDED,
- * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
+ * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTED_KEY_CHANGED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
  */
 export function renew(ports: IssuePorts, caller: Caller, asked: RenewRequest): Promise<SvidAnswer> {
   // 1. Whose certificate it is; anonymous callers and users of the machine have none.
@@ -46,6 +46,7 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
   // as the handshake has shown it of the old one.
   requireActive(agent)
   const request = parseRequestText(asked.csr, certificate.spkiHash)
+  requireAttestedKey(holder, request)
   // 3. Who asks again for an answer that was lost gets it.
   const now = ports.clock.now()
   const keys = keysAt(now, holder, request)
@@ -69,6 +70,12 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
     wit: asked.wit ?? false,
   })
   return svidAnswer(instance.id, svid)
+}
+
+/** What was attested is the key of this certificate; of any other one nobody knows where it lives. */
+function requireAttestedKey({ instance, certificate }: AgentIdentity, request: CertificateRequest): void {
+  if (instance.keyClassSource !== 'attested') return
+  if (toHex(request.publicKey.spkiHash) !== certificate.spkiHash) throw registryError('ATTESTED_KEY_CHANGED')
 }
 
 interface Repeated {

@@ -12,6 +12,7 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { keyAttestation } from './key-attestation.ts'
 import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
 
 /** A JWT of an issuer that the server is configured with. */
@@ -26,6 +27,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ token: z.string().min(1).max(256) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
     wit,
   }),
   z.strictObject({
@@ -36,6 +38,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
     wit,
   }),
   z.strictObject({
@@ -46,6 +49,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: oidcEvidence,
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
     wit,
   }),
   z.strictObject({

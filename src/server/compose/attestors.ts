@@ -3,8 +3,11 @@ import {
   joinTokenAttestor,
   oidcAttestor,
   tpmAttestor,
+  tpmKeyAttestation,
   x509popAttestor,
+  yubikeyPivAttestation,
   type Attestor,
+  type KeyAttestation,
   type OidcOptions,
   type OidcProvider,
   type TpmProvider,
@@ -23,6 +26,7 @@ import { foreignIssuers, issuerKeysOf, type IssuerParts } from './issuers.ts'
 export interface Providers {
   readonly x509pop: readonly X509popProvider[]
   readonly tpm: readonly TpmProvider[]
+  readonly keys: readonly KeyAttestation[]
   readonly oidc: OidcOptions
 }
 
@@ -45,7 +49,12 @@ export function attestorsOf({ trustDomain, providers, reader }: AttestorParts): 
 
 /** Everything that the configuration names for attestors, read once. @throws CONFIG_VALUE_INVALID */
 export function readProviders(config: Config, parts: IssuerParts): Providers {
-  return { x509pop: x509popProviders(config), tpm: tpmProviders(config), oidc: oidcOptions(config, parts) }
+  return {
+    x509pop: x509popProviders(config),
+    tpm: tpmProviders(config),
+    oidc: oidcOptions(config, parts),
+    keys: keyAttestations(config),
+  }
 }
 
 /** Issuers of workload identity tokens, and their keys. */
@@ -84,6 +93,17 @@ export function tpmProviders(config: Config): readonly TpmProvider[] {
       pcrs: one.pcrs ?? null,
     }
   })
+}
+
+/** @throws CONFIG_VALUE_INVALID */
+export function keyAttestations(config: Config): readonly KeyAttestation[] {
+  const { yubikey_piv: yubikey, tpm } = config.key_attestation
+  const rootsOf = (type: string, file: string): readonly Certificate[] =>
+    readRoots(`key_attestation.${type}.roots_file`, file)
+  return [
+    ...(yubikey === undefined ? [] : [yubikeyPivAttestation(rootsOf('yubikey_piv', yubikey.roots_file))]),
+    ...(tpm === undefined ? [] : [tpmKeyAttestation(rootsOf('tpm', tpm.roots_file))]),
+  ]
 }
 
 function readRoots(key: string, file: string): readonly Certificate[] {

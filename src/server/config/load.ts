@@ -79,17 +79,24 @@ function unknownKey(path: string, issue: z.core.$ZodIssueUnrecognizedKeys, known
   return serverError('CONFIG_KEY_UNKNOWN', { message, details: { key, nearest: near } })
 }
 
+interface Rooted {
+  readonly roots_file: string
+}
+
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database, attestors, users } = values
+  const { tls, database, attestors, users, key_attestation: keys } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
+  const rooted = (one: Rooted | undefined): Rooted | undefined =>
+    one === undefined ? one : { roots_file: at(one.roots_file) }
   const url = database.url.startsWith('file:') ? `file:${at(database.url.slice('file:'.length))}` : database.url
   return {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
     users: users.map((one) => issuerIn(data, one)),
+    key_attestation: { yubikey_piv: rooted(keys.yubikey_piv), tpm: rooted(keys.tpm) },
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
       oidc: attestors.oidc.map((one) => issuerIn(data, one)),

@@ -142,6 +142,15 @@ export const configSchema = z.strictObject({
     .prefault({}),
   /** Identity providers whose users agents may work for. */
   users: usersSchema,
+  /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
+  key_attestation: z
+    .strictObject({
+      /** Yubico's PIV attestation roots. */
+      yubikey_piv: z.strictObject({ roots_file: file }).optional(),
+      /** Authorities that certify attestation keys of TPMs. */
+      tpm: z.strictObject({ roots_file: file }).optional(),
+    })
+    .prefault({}),
   name_constraints: z.boolean().default(false),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })

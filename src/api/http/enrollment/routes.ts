@@ -1,5 +1,6 @@
 import { encodeBundle, type Bundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
+import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollChallenge, TpmChallenge } from '#flows/enroll-session.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import { toBase64 } from '#kernel/bytes.ts'
@@ -15,6 +16,7 @@ import {
   renewRequest,
   svidAnswer,
   type EnrollChallenge as ChallengeBody,
+  type EnrollRequest as EnrollBody,
   type JwtSvidAnswer,
   type SvidAnswer as SvidBody,
   type TrustBundleDocument,
@@ -73,6 +75,11 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
   }
 }
 
+function enrollmentOf(body: EnrollBody): EnrollRequest {
+  const keyAttestation = 'key_attestation' in body ? body.key_attestation : undefined
+  return { ...body, keyAttestation }
+}
+
 function renderChallenge({ session, challenge, expiresAt }: EnrollChallenge): { status: 202; body: ChallengeBody } {
   const { nonce, tpm } = challenge
   const body = { session, nonce, expires_at: toRfc3339(expiresAt) }
@@ -97,7 +104,7 @@ export const ENROLLMENT_ROUTES: readonly Route[] = [
     schema: { body: enrollRequest, query: noQuery, answer: enrollOutcome },
     status: 201,
     flow: async (flows, { caller, body }) => {
-      const outcome = await flows.startEnrollment(caller, body)
+      const outcome = await flows.startEnrollment(caller, enrollmentOf(body))
       return 'session' in outcome ? outcome : deliver(flows, outcome)
     },
     render: (outcome) => ('session' in outcome ? renderChallenge(outcome) : renderSvid(outcome)),
