@@ -1,5 +1,4 @@
-import { join } from 'node:path'
-import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import type { KeyObserver } from '#adapters/keys/pkcs11/index.ts'
 import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
@@ -16,11 +15,13 @@ import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
+import { ServerKeys } from './keys.ts'
 import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
+  readonly keys: ServerKeys
   readonly store: Store
   readonly counters: Store
   readonly firsts: Store
@@ -31,10 +32,11 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
 }
 
 /**
- * Opens what the configuration names: store, keys, clock mark. There are no authorities in it yet.
+ * Opens what the configuration names: store, keys, clock mark. There are no authorities in it yet. Whoever opens them closes
+ * them: `closePorts`.
  * @throws STORE_…, PROFILE_INVALID
  */
-export async function openPorts(config: Config, how: 'create' | 'open'): Promise<ServerPorts> {
+export async function openPorts(config: Config, how: 'create' | 'open', observer?: KeyObserver): Promise<ServerPorts> {
   const clock = new SystemClock()
   const random = new SystemRandom()
   const { url, password_file: passwordFile } = config.database
@@ -62,7 +64,7 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clock,
     random,
     replica,
-    keys: new SoftwareKeys(join(config.data, 'keys')),
+    keys: new ServerKeys(config, observer),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
@@ -80,5 +82,14 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
       serverNames: serverNames(config).dns,
       nameConstraints: config.name_constraints,
     }),
+  }
+}
+
+/** Keys first: what they still sign is written down. */
+export async function closePorts({ keys, store }: Pick<ServerPorts, 'keys' | 'store'>): Promise<void> {
+  try {
+    await keys.close()
+  } finally {
+    await store.close()
   }
 }

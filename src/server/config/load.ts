@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { serverError } from '../errors.ts'
 import { issuerIn } from './issuer.ts'
 import { nearest } from './nearest.ts'
+import type { KeysConfig } from './keys-schema.ts'
 import { configSchema, keysAt, type ConfigValues } from './schema.ts'
 import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
 
@@ -46,7 +47,8 @@ export function makeConfig(data: string, tree: unknown, sources: ConfigSources =
   const { flags = {}, environment = process.env } = sources
   const result = configSchema.safeParse(withOverrides(withOverrides(tree, overridesOf(environment)), flags))
   if (!result.success) throw refusalOf(worthTelling(result.error.issues))
-  return deepFreeze({ ...absolute(data, result.data), data })
+  const values = absolute(data, result.data)
+  return deepFreeze({ ...values, keys: placed(values.keys, data, environment), data })
 }
 
 function readConfig(path: string): string {
@@ -106,6 +108,33 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
         ek_hashes_file: optional(one.ek_hashes_file),
       })),
     },
+  }
+}
+
+/** PINs are in files of the operator, or among the credentials of the service. @throws CONFIG_VALUE_INVALID */
+function placed(
+  { tokens, stores }: KeysConfig,
+  data: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): KeysConfig {
+  const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
+  return {
+    stores,
+    tokens: tokens.map((token, index) => {
+      const { module, pin_file: file, pin_credential: name } = token
+      const folder = environment['CREDENTIALS_DIRECTORY']
+      if (name !== undefined && folder === undefined) {
+        const key = `keys.tokens.${String(index)}.pin_credential`
+        const problem = 'CREDENTIALS_DIRECTORY is not set; is the server started by its service?'
+        throw serverError('CONFIG_VALUE_INVALID', { message: `${key}: ${problem}`, details: { key, problem } })
+      }
+      return {
+        ...token,
+        module: at(module),
+        pin_file: file === undefined ? undefined : at(file),
+        pin_credential: name === undefined || folder === undefined ? undefined : join(folder, name),
+      }
+    }),
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
 import { usersSchema } from './users.ts'
 
@@ -78,6 +79,8 @@ export const configSchema = z.strictObject({
     .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  /** Identity providers whose users agents may work for. */
+  users: usersSchema,
   /** Names this process among others on the same database, in the log and in serial numbers. */
   replica: z
     .strictObject({
@@ -140,8 +143,8 @@ export const configSchema = z.strictObject({
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
-  /** Identity providers whose users agents may work for. */
-  users: usersSchema,
+  /** Where private keys live: files in the data folder unless tokens are named. */
+  keys: keysSchema.prefault({}),
   /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
   key_attestation: z
     .strictObject({
