@@ -1,5 +1,8 @@
-/** What can be wrong with whom a task is for, or with the ID token that says so (RFC 8693 section 2.2.2 as well). */
+/** What can be wrong with the lists of an orchestrator, with whom a task is for, or with the ID token that says so (RFC 8693 section 2.2.2 as well). */
 export const USER_CODES = [
+  'PRINCIPAL_NOT_ORCHESTRATOR',
+  'PRINCIPAL_SUBJECTS_INVALID',
+  'PRINCIPAL_AGENTS_INVALID',
   'TASK_AGENT_MISSING',
   'TASK_SUBJECT_MISSING',
   'TASK_SUBJECT_INVALID',
