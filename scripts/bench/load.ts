@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from 'undici'
-import { SystemClock } from '#adapters/system/index.ts'
+import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import {
   enroll,
   parseJoinToken,
@@ -35,7 +35,7 @@ interface Member {
 async function joined(text: string): Promise<Member> {
   const evidence = { attestor: 'join_token' as const, token: new Secret(text) }
   const identity = await enroll({ server: origin, trust: trustOfJoinToken(parseJoinToken(text)), evidence, clock })
-  const token = await withSession(identity, clock, async (session) => {
+  const token = await withSession(identity, { clock, random: new SystemRandom() }, async (session) => {
     const authority = [{ type: 'task' as const, resource: audience, actions: ['read'] }]
     const task = await session.openTask({ authority, maxDerivations: 1_000_000 })
     return session.exchange({ task: task.id, resource: audience })

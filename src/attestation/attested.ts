@@ -14,6 +14,16 @@ export interface Consumption {
   readonly redeemedFor: string | null
 }
 
+/** What the evidence says that the workload is: there is never more than one live instance of it. */
+export interface Workload {
+  /** `once`: the evidence is good for one instance. `supersede`: a new instance takes the place of the old one. */
+  readonly rule: 'once' | 'supersede'
+  /** Hash, hex, of what the workload is known by. */
+  readonly key: string
+  /** Hash, hex, of this very evidence: whoever shows it again with the same request asks for a lost answer. */
+  readonly evidence: string
+}
+
 export interface AttestedFacts {
   readonly attestor: string
   /** Facts that the evidence proves, as `<attestor>:<provider>:<fact>`. */
@@ -26,9 +36,12 @@ export interface AttestedFacts {
   /** Id of the agent that the evidence itself names. */
   readonly namedAgent: string | null
   readonly consumption: Consumption | null
+  /** Absent where the evidence may stand behind any number of instances. */
+  readonly workload?: Workload
 }
 
 let make: (facts: AttestedFacts) => Attested
+let factsOf: (attested: Attested) => AttestedFacts
 
 /** Proof that an attestor of ours has verified evidence. Only attestors make one. */
 export class Attested {
@@ -40,6 +53,7 @@ export class Attested {
 
   static {
     make = (facts) => new Attested(facts)
+    factsOf = (attested) => attested.#facts
   }
 
   get attestor(): string {
@@ -78,11 +92,20 @@ export class Attested {
   get consumption(): Consumption | null {
     return this.#facts.consumption
   }
+
+  get workload(): Workload | null {
+    return this.#facts.workload ?? null
+  }
 }
 
 /** For the attestors of this room only; not part of its outside face. */
 export function attested(facts: AttestedFacts): Attested {
   return make(facts)
+}
+
+/** The same with a key class that its device has stated; for this room only. */
+export function reattested(attestation: Attested, keyClass: KeyClass): Attested {
+  return make({ ...factsOf(attestation), keyClass, keyClassSource: 'attested' })
 }
 
 const SALT_BYTES = 16

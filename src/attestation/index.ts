@@ -1,4 +1,4 @@
-export type { Attested, Consumption } from './attested.ts'
+export type { Attested, Consumption, Workload } from './attested.ts'
 export { attestorNamed } from './attestor.ts'
 export type {
   AnswerContext,
@@ -15,7 +15,14 @@ export { JOIN_TOKEN_ATTESTOR, joinTokenAttestor, REPEAT_WINDOW } from './join_to
 export { createJoinToken } from './join_token/create.ts'
 export type { JoinTokenOrder } from './join_token/create.ts'
 export { joinTokenHash } from './join_token/text.ts'
+export { OIDC_ATTESTOR, oidcAttestor } from './oidc/attestor.ts'
+export type { OidcOptions } from './oidc/attestor.ts'
+export type { OidcProvider } from './oidc/provider.ts'
 export type { IssuerKeys, JoinTokens } from './ports.ts'
+export { attestKey } from './key-attestation/attest-key.ts'
+export type { KeyAttestation, KeyToAttest } from './key-attestation/key-attestation.ts'
+export { TPM_KEY, tpmKeyAttestation } from './key-attestation/tpm-key.ts'
+export { YUBIKEY_PIV, yubikeyPivAttestation } from './key-attestation/yubikey-piv.ts'
 export { newEnrollSession, usableSession } from './session.ts'
 export type { NewEnrollSession } from './session.ts'
 export { TPM_ATTESTOR, tpmAttestor } from './tpm/attestor.ts'

@@ -1,7 +1,8 @@
 import type { CertificateRecord } from '#issuance/index.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import type { AgentRecord, InstanceRecord } from '#registry/index.ts'
-import { callerOf, type AgentIdentity, type Caller } from './caller.ts'
+import { callerOf, type AgentIdentity, type Approach, type Caller } from './caller.ts'
+import type { SpiffeId } from '#spiffe/index.ts'
 import { authenticationError } from './errors.ts'
 import type { PresentedCertificate } from './presented.ts'
 import type { PrincipalRecord } from './records.ts'
@@ -18,8 +19,8 @@ export interface Standing {
 }
 
 /** People enroll under `/admin/<name>`; what they may do is their principal's roles. */
-export function isPerson(presented: PresentedCertificate): boolean {
-  return presented.spiffeId.segments[0] === 'admin'
+export function isPerson(spiffeId: SpiffeId): boolean {
+  return spiffeId.segments[0] === 'admin'
 }
 
 /**
@@ -33,9 +34,12 @@ export function admit(presented: PresentedCertificate, standing: Standing, at: I
   if (presented.expired && at > after(certificate.notAfter, agent.renewGrace)) {
     throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
   }
-  const approach = { address, expired: presented.expired }
-  if (!isPerson(presented)) return callerOf(holder, approach)
-  const { principal } = standing
+  return admitHolder(holder, standing, { address, expired: presented.expired, method: 'certificate' })
+}
+
+/** The agent or the person that holds a good credential, however it was shown. @throws PRINCIPAL_UNKNOWN */
+export function admitHolder(holder: AgentIdentity, { principal }: Standing, approach: Approach): Caller {
+  if (!isPerson(holder.spiffeId)) return callerOf(holder, approach)
   if (principal?.state !== 'active') throw authenticationError('PRINCIPAL_UNKNOWN')
   return callerOf({ kind: 'principal', principal, holder }, approach)
 }
@@ -56,10 +60,10 @@ function identify(presented: PresentedCertificate, standing: Standing): AgentIde
 /** A user of the machine. @throws LOCAL_USER_UNKNOWN */
 export function admitLocal(uid: number, principal: PrincipalRecord | null): Caller {
   if (principal?.state !== 'active') throw authenticationError('LOCAL_USER_UNKNOWN', { details: { uid } })
-  return callerOf({ kind: 'local', uid, principal }, { address: 'unix', expired: false })
+  return callerOf({ kind: 'local', uid, principal }, { address: 'unix', expired: false, method: 'socket' })
 }
 
 /** Somebody who presented nothing. */
 export function admitAnonymous(address: string): Caller {
-  return callerOf({ kind: 'anonymous' }, { address, expired: false })
+  return callerOf({ kind: 'anonymous' }, { address, expired: false, method: 'none' })
 }

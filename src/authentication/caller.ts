@@ -40,6 +40,8 @@ export interface Approach {
   readonly address: string
   /** True when the certificate is within its grace after expiry, which is good for its renewal and nothing else. */
   readonly expired: boolean
+  /** How the identity was shown: a fact for the log, and nothing that decides (SP-4). */
+  readonly method: 'certificate' | 'wit' | 'socket' | 'none'
 }
 
 let make: (identity: Identity, approach: Approach) => Caller
@@ -97,6 +99,10 @@ export class Caller {
     if (identity.kind === 'agent') return identity
     if (identity.kind === 'principal') return identity.holder
     throw authenticationError(identity.kind === 'anonymous' ? 'AUTHENTICATION_REQUIRED' : 'CALLER_NOT_AGENT')
+  }
+
+  get method(): Approach['method'] {
+    return this.#approach.method
   }
 
   get expired(): boolean {

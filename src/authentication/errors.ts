@@ -11,6 +11,15 @@ export const AUTHENTICATION_ERRORS = {
   CLIENT_CERTIFICATE_UNKNOWN: 'This server has no record of the client certificate.',
   CLIENT_CERTIFICATE_REVOKED:
     'The client certificate, its instance or its agent has been revoked. Enroll again if you may.',
+  WORKLOAD_HEADER_MULTIPLE: 'Send one Workload-Identity-Token header and one Workload-Proof-Token header.',
+  WORKLOAD_IDENTITY_MISSING: 'Send the Workload-Identity-Token that the Workload-Proof-Token is for.',
+  WORKLOAD_PROOF_MISSING: 'A Workload-Identity-Token is worth nothing without a Workload-Proof-Token.',
+  WIT_IN_AUTHORIZATION:
+    'A workload identity token is no bearer token. Send it in Workload-Identity-Token, with a proof.',
+  WIT_UNKNOWN: 'This server has no record of the certificate that the workload identity token goes with.',
+  WIT_REVOKED:
+    'The certificate of the workload identity token, its instance or its agent has been revoked. Enroll again if you may.',
+  CREDENTIALS_DIFFER: 'The client certificate and the workload identity token are of different instances.',
   LOCAL_USER_UNKNOWN: 'This user of the machine is not a principal. Ask an admin to add local:<uid>.',
   PRINCIPAL_UNKNOWN: 'The certificate is good, but its holder is not a principal. Ask an admin.',
   AUTHENTICATION_REQUIRED: 'Present a client certificate, or use the admin socket.',

@@ -9,8 +9,8 @@ import { activeSigner, type ActiveSigner } from './signing-authority.ts'
 import { isTrusted } from './states.ts'
 import { REFRESH_HINT_SECONDS } from './thresholds.ts'
 
-/** The kinds whose keys are published as a JWKS of their own. */
-export type JwksKind = 'access-token' | 'jwt-svid' | 'status'
+/** The kinds of keys that tokens are verified with. */
+export type JwksKind = 'access-token' | 'jwt-svid' | 'wit-svid' | 'status'
 
 /** Self-rooted: the issuing authorities are the anchors. Rooted: their root is. */
 export type AuthorityMode = 'self-rooted' | 'rooted'
@@ -134,11 +134,9 @@ export class AuthoritySet {
 
   #makeBundle(): Bundle {
     const x509 = this.anchors().map(({ der }): BundleEntry => ({ use: 'x509-svid', certificate: der }))
-    const tokens = this.#trustedRecords('jwt-svid').map(({ kid, publicKey }): BundleEntry => ({
-      use: 'jwt-svid',
-      kid,
-      key: jwkFromSpki(publicKey),
-    }))
+    const tokens = (['jwt-svid', 'wit-svid'] as const).flatMap((use) =>
+      this.#trustedRecords(use).map(({ kid, publicKey }): BundleEntry => ({ use, kid, key: jwkFromSpki(publicKey) })),
+    )
     return new Bundle({
       trustDomain: this.trustDomain,
       entries: [...x509, ...tokens],

@@ -8,7 +8,13 @@ export type RotationStep =
   | { readonly step: 'publish' | 'activate' | 'retire'; readonly authority: AuthorityRecord }
 
 /** The kinds that a server of today has. Roots are made by a ceremony, never by rotation. */
-export const ROTATED_KINDS = ['x509', 'jwt-svid', 'access-token', 'status'] as const satisfies readonly AuthorityKind[]
+export const ROTATED_KINDS = [
+  'x509',
+  'jwt-svid',
+  'wit-svid',
+  'access-token',
+  'status',
+] as const satisfies readonly AuthorityKind[]
 
 /** A preparation takes seconds; one that is older was given up. */
 const PREPARATION: Milliseconds = 5 * MINUTE

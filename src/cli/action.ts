@@ -17,6 +17,8 @@ export function action(command: Command, handler: Handler): Command {
     } catch (error) {
       process.exitCode = fail(context.terminal, error)
       if (process.env['WRIT_DEBUG'] === '1') process.stderr.write(`${debugText(error)}\n`)
+    } finally {
+      await context.keys.close()
     }
   })
 }

@@ -3,8 +3,7 @@ import {
   anchorsOf,
   callApi,
   certificatesOf,
-  credentialOf,
-  readIdentity,
+  pemKeyOf,
   serverExpectation,
   trustOfBundle,
   unixOrigin,
@@ -18,6 +17,7 @@ import type { Clock } from '#kernel/clock.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import { SpiffeId } from '#spiffe/index.ts'
+import type { AgentKeys } from './agent-keys.ts'
 import { cliError } from './errors.ts'
 
 /** Where the admin commands talk to. */
@@ -29,25 +29,30 @@ export interface AdminOptions {
   readonly identity?: string
 }
 
+interface Means {
+  readonly clock: Clock
+  readonly keys: AgentKeys
+}
+
 export interface AdminConnection {
   call(call: ApiCall): Promise<JsonValue>
   close(): Promise<void>
 }
 
 /** `unix:<path>` for the machine's owner, or https as an enrolled admin with its own certificate. */
-export function connectAdmin(options: AdminOptions, clock: Clock): AdminConnection {
-  const target = options.server.startsWith('unix:') ? unixOrigin(options.server.slice(5)) : httpsTarget(options, clock)
+export function connectAdmin(options: AdminOptions, means: Means): AdminConnection {
+  const target = options.server.startsWith('unix:') ? unixOrigin(options.server.slice(5)) : httpsTarget(options, means)
   return {
     call: (call) => callApi(target, call),
     close: () => target.dispatcher.close(),
   }
 }
 
-function httpsTarget(options: AdminOptions, clock: Clock): ApiOrigin {
+function httpsTarget(options: AdminOptions, { clock, keys }: Means): ApiOrigin {
   if (!options.server.startsWith('https://')) {
     throw cliError('USAGE', { details: { server: options.server, expected: 'unix:<path> or https://host:port' } })
   }
-  const shown = options.identity === undefined ? fromFiles(options) : fromIdentity(readIdentity(options.identity))
+  const shown = options.identity === undefined ? fromFiles(options) : fromIdentity(keys.identityIn(options.identity))
   const dispatcher = verifiedAgent({
     trust: () => shown.trust,
     expectation: serverExpectation,
@@ -65,7 +70,7 @@ interface Shown {
 function fromIdentity(identity: Identity): Shown {
   return {
     trust: { kind: 'anchors', anchors: anchorsOf(identity) },
-    credential: credentialOf(identity),
+    credential: { chainPem: identity.chainPem, keyPem: pemKeyOf(identity) },
   }
 }
 

@@ -1,8 +1,10 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { SystemClock } from '#adapters/system/index.ts'
+import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import type { Clock } from '#kernel/clock.ts'
+import type { Random } from '#kernel/random.ts'
+import { AgentKeys } from './agent-keys.ts'
 import { connectAdmin, type AdminConnection } from './connection.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -10,7 +12,10 @@ import type { Terminal } from './terminal.ts'
 export interface Context {
   readonly terminal: Terminal
   readonly clock: Clock
+  readonly random: Random
   readonly data: string
+  /** Keys in hardware; closed when the command is done. */
+  readonly keys: AgentKeys
   /** Runs `use` with a connection to the admin API, and closes it. */
   withAdmin<Value>(use: (admin: AdminConnection) => Promise<Value>): Promise<Value>
 }
@@ -38,6 +43,7 @@ export function contextOf(command: Command): Context {
   const server = options.server ?? process.env['WRIT_SERVER'] ?? `unix:${join(data, 'admin.sock')}`
   const identity = identityOf(options)
   const clock = new SystemClock()
+  const keys = new AgentKeys()
   const terminal: Terminal = {
     json: options.json === true,
     out: (text) => void process.stdout.write(text),
@@ -46,9 +52,11 @@ export function contextOf(command: Command): Context {
   return {
     terminal,
     clock,
+    random: new SystemRandom(),
     data,
+    keys,
     withAdmin: async (use) => {
-      const admin = connectAdmin({ ...options, ...identity, server }, clock)
+      const admin = connectAdmin({ ...options, ...identity, server }, { clock, keys })
       try {
         return await use(admin)
       } finally {

@@ -4,7 +4,6 @@ import {
   enroll,
   evidenceSigner,
   identityHome,
-  readIdentity,
   trustOfBundle,
   trustOfJoinToken,
   withSession,
@@ -16,10 +15,12 @@ import { toRfc3339 } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import { parseJoinToken } from '#wire/index.ts'
+import { fromPemList } from '#x509/index.ts'
 import { text, type Options } from './action.ts'
 import { readText } from './connection.ts'
 import type { Context } from './context.ts'
 import { cliError } from './errors.ts'
+import { chosenKey, keyOptions, tokenPlace, type ChosenKey } from './key-options.ts'
 
 /** The folder of `--identity`, else `$WRIT_IDENTITY`, else ./identity. */
 export function identityFolder(options: Options): string {
@@ -39,11 +40,13 @@ export function facts(identity: Identity, folder: string): JsonObject {
 }
 
 export function enrollmentOptions(command: Command): Command {
-  return command
+  return keyOptions(command)
     .option('--join-token-file <file>', 'the join token, or - for standard input')
     .option('--x509pop-cert <file>', 'a certificate of another CA with its intermediates, as PEM, instead of a token')
-    .option('--x509pop-key <file>', 'its private key, as PEM')
-    .option('--provider <name>', 'the source of that certificate, where the server knows several')
+    .option('--x509pop-key <key>', 'its private key, as a PEM file or pkcs11:…')
+    .option('--oidc-token-file <file>', 'an identity token of a CI job, pod or VM, or - for standard input, instead')
+    .option('--ek-cert <file>', 'with --key tpm: and no token: the EK certificate, where the TPM does not hold it')
+    .option('--provider <name>', 'the source of that evidence, where the server knows several')
     .option('--trust-bundle <file>', "a SPIFFE bundle to know the server by, instead of the join token's pin")
     .option('--trust-domain <name>', 'the trust domain of --trust-bundle')
     .option('--agent <name>', 'the agent to enroll as, when the evidence may match several')
@@ -56,9 +59,11 @@ export async function enrollFrom(context: Context, options: Options): Promise<Id
     throw cliError('USAGE', { details: { missing: '--server https://host:port' } })
   }
   const agent = text(options, 'agent')
+  const chosen = await chosenKey(context.keys, options)
   return enroll({
     server: new URL(server).origin,
-    ...shownBy(options),
+    ...(await shownBy(context, options, chosen)),
+    ...(chosen.key === undefined ? {} : { key: chosen.key }),
     ...(agent === undefined ? {} : { agent }),
     clock: context.clock,
   })
@@ -67,34 +72,82 @@ export async function enrollFrom(context: Context, options: Options): Promise<Id
 /** What is shown to the server, and what it has to show before. */
 type Shown = Pick<EnrollOptions, 'trust' | 'evidence'>
 
-function shownBy(options: Options): Shown {
+async function shownBy(context: Context, options: Options, { prover }: ChosenKey): Promise<Shown> {
   const certFile = text(options, 'x509popCert')
+  const oidcFile = text(options, 'oidcTokenFile')
   const tokenFile = text(options, 'joinTokenFile')
-  if (certFile !== undefined && tokenFile === undefined) return shownCertificate(options, certFile)
-  if (certFile !== undefined || tokenFile === undefined) {
-    throw cliError('USAGE', { details: { missing: 'either --join-token-file FILE or --x509pop-cert FILE' } })
+  const [file, another] = [certFile, oidcFile, tokenFile].filter((given) => given !== undefined)
+  if (file === undefined && prover !== undefined) return shownTpm(options, prover)
+  if (file === undefined || another !== undefined) {
+    throw cliError('USAGE', {
+      details: {
+        missing:
+          'one of --join-token-file FILE, --oidc-token-file FILE and --x509pop-cert FILE, or --key tpm: to show the TPM itself',
+      },
+    })
   }
+  if (certFile !== undefined) return shownCertificate(context, options, certFile)
+  return oidcFile === undefined ? shownJoinToken(options, file) : shownIdentityToken(options, oidcFile)
+}
+
+function shownJoinToken(options: Options, tokenFile: string): Shown {
   const token = new Secret(readText(tokenFile).trim())
   const trust = trustedBundle(options)?.trust ?? trustOfJoinToken(parseJoinToken(token.reveal()))
   return { trust, evidence: { attestor: 'join_token', token } }
 }
 
 /** No pin comes with a certificate, so the bundle is needed. */
-function shownCertificate(options: Options, certFile: string): Shown {
-  const keyFile = text(options, 'x509popKey')
+async function shownCertificate(context: Context, options: Options, certFile: string): Promise<Shown> {
+  const key = text(options, 'x509popKey')
   const bundle = trustedBundle(options)
-  if (keyFile === undefined || bundle === null) {
-    throw cliError('USAGE', { details: { missing: '--x509pop-key FILE, --trust-bundle FILE and --trust-domain NAME' } })
+  if (key === undefined || bundle === null) {
+    throw cliError('USAGE', { details: { missing: '--x509pop-key KEY, --trust-bundle FILE and --trust-domain NAME' } })
   }
-  const provider = text(options, 'provider')
   const evidence = {
     attestor: 'x509pop' as const,
     chainPem: readText(certFile),
-    signer: evidenceSigner(new Secret(readText(keyFile))),
+    signer: key.startsWith('pkcs11:')
+      ? await context.keys.tokenSigner(tokenPlace(options, key))
+      : evidenceSigner(new Secret(readText(key))),
     trustDomain: bundle.trustDomain,
-    ...(provider === undefined ? {} : { provider }),
+    ...providerOf(options),
   }
   return { trust: bundle.trust, evidence }
+}
+
+/** Nor with an identity token, which is read at each enrollment: whoever projects it replaces it. */
+function shownIdentityToken(options: Options, file: string): Shown {
+  const { trust } = requiredBundle(options)
+  const token = new Secret(readText(file).trim())
+  return { trust, evidence: { attestor: 'oidc', token, ...providerOf(options) } }
+}
+
+/** The TPM that the new key is in. */
+function shownTpm(options: Options, prover: NonNullable<ChosenKey['prover']>): Shown {
+  const bundle = requiredBundle(options)
+  const file = text(options, 'ekCert')
+  const [ekCertificate = null, ...ekChain] = file === undefined ? [] : fromPemList('CERTIFICATE', readText(file))
+  const evidence = {
+    attestor: 'tpm' as const,
+    prover: prover(ekCertificate),
+    ekChain,
+    trustDomain: bundle.trustDomain,
+    ...providerOf(options),
+  }
+  return { trust: bundle.trust, evidence }
+}
+
+function requiredBundle(options: Options): NonNullable<ReturnType<typeof trustedBundle>> {
+  const bundle = trustedBundle(options)
+  if (bundle === null) {
+    throw cliError('USAGE', { details: { missing: '--trust-bundle FILE and --trust-domain NAME' } })
+  }
+  return bundle
+}
+
+function providerOf(options: Options): { readonly provider?: string } {
+  const provider = text(options, 'provider')
+  return provider === undefined ? {} : { provider }
 }
 
 function trustedBundle(options: Options): { readonly trust: ServerTrust; readonly trustDomain: string } | null {
@@ -117,9 +170,9 @@ export async function firstIdentity(context: Context, options: Options): Promise
     identityHome(folder).write(enrolled)
     return enrolled
   }
-  const found = readIdentity(folder)
+  const found = context.keys.identityIn(folder)
   if (context.clock.now() < found.notAfter) return found
-  const renewed = await withSession(found, context.clock, (session) => session.renew())
+  const renewed = await withSession(found, context, (session) => session.renew())
   identityHome(folder).write(renewed)
   return renewed
 }

@@ -5,6 +5,8 @@ export const CLI_ERRORS = {
   FILE_UNREADABLE: 'The file could not be read. Check the path and its permissions.',
   FILE_EXISTS: 'The file exists already and is not overwritten. Choose another path, or remove it.',
   VERIFICATION_FAILED: 'The verification failed.',
+  KEY_FILE_UNKNOWN: 'The file key.json in the identity folder is damaged, or of a later version. Enroll again.',
+  KEY_NOT_P256: 'The key on the token is not a P-256 key. Name another, or let one be made.',
   PROGRAM_NOT_STARTED: 'The program could not be started. Check its name, and that it may be executed.',
   PROGRAM_KEEPS_DYING: 'The program died again and again right after its start, and is not started any more.',
   ON_RENEW_FAILED: 'The command after the renewal failed. The new files are there; the command is tried again.',
@@ -26,6 +28,11 @@ const CODES: Readonly<Record<string, number>> = {
   SERVER_NOT_TRUSTED: EXIT.unreachable,
   SERVER_NAME_MISMATCH: EXIT.unreachable,
   VERIFICATION_FAILED: EXIT.unverified,
+  TRANSCRIPT_ALTERED: EXIT.unverified,
+  TRANSCRIPT_UNFINISHED: EXIT.unverified,
+  TRANSCRIPT_UNSOUND: EXIT.unverified,
+  TRANSCRIPT_OTHER_ROOT: EXIT.unverified,
+  CEREMONY_FILE_DIFFERS: EXIT.unverified,
   PROGRAM_NOT_STARTED: 127,
 }
 

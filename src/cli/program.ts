@@ -10,6 +10,12 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
     },
   ],
   [
+    ['ca'],
+    async (program) => {
+      ;(await import('./commands/ca.ts')).caCommands(program)
+    },
+  ],
+  [
     ['agent'],
     async (program) => {
       ;(await import('./commands/agent.ts')).agentCommands(program)

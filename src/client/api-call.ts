@@ -8,6 +8,9 @@ export interface ApiCall {
   readonly path: string
   readonly json?: JsonObject
   readonly form?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** Told of the headers of the answer, whatever its status. */
+  readonly answered?: (header: (name: string) => string | undefined) => void
 }
 
 export interface ApiOrigin {
@@ -25,6 +28,7 @@ const MAX_ANSWER = 8 * 1024 * 1024
  */
 export async function callApi(target: ApiOrigin, call: ApiCall): Promise<JsonValue> {
   const answer = await send(target, call)
+  call.answered?.((name) => [answer.headers[name]].flat()[0])
   const body = await readBody(answer)
   if (answer.statusCode >= 200 && answer.statusCode < 300) return body === '' ? null : parse(body)
   throw refusal(answer.statusCode, body)
@@ -35,7 +39,7 @@ async function send(target: ApiOrigin, call: ApiCall): Promise<Dispatcher.Respon
     return await request(new URL(call.path, target.origin), {
       dispatcher: target.dispatcher,
       method: call.method,
-      headers: { accept: 'application/json', ...contentType(call) },
+      headers: { accept: 'application/json', ...contentType(call), ...call.headers },
       body: call.json === undefined ? formBody(call) : JSON.stringify(call.json),
     })
   } catch (cause) {

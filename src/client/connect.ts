@@ -5,7 +5,6 @@ import type { Secret } from '#kernel/secret.ts'
 import { presentedChain, verifyServer, type PeerExpectation, type ServerTrust } from './server-trust.ts'
 import { clientError } from './errors.ts'
 import type { Identity } from './identity.ts'
-import { pemKeyOf } from './identity-key.ts'
 
 /** What a client shows of itself: its certificate chain and the key behind it, as PEM. */
 export interface ClientCredential {
@@ -13,9 +12,11 @@ export interface ClientCredential {
   readonly keyPem: Secret<string>
 }
 
-/** What an identity shows over mTLS. @throws KEY_IN_HARDWARE */
-export function credentialOf(identity: Pick<Identity, 'chainPem' | 'key'>): ClientCredential {
-  return { chainPem: identity.chainPem, keyPem: pemKeyOf(identity) }
+/** What an identity shows over mTLS: nothing, where its key is in hardware; its calls are signed instead. */
+export function credentialOf({ chainPem, key }: Pick<Identity, 'chainPem' | 'key'>): {
+  readonly credential?: ClientCredential
+} {
+  return key.kind === 'pem' ? { credential: { chainPem, keyPem: key.pem } } : {}
 }
 
 export interface ConnectionPolicy {

@@ -3,7 +3,7 @@ import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339 } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
-import type { Secret } from '#kernel/secret.ts'
+import { Secret } from '#kernel/secret.ts'
 import { SpiffeId } from '#spiffe/index.ts'
 import { parseAnswer, svidAnswer, type SvidAnswer } from '#wire/index.ts'
 import { createCsr, toPem } from '#x509/index.ts'
@@ -13,6 +13,7 @@ import { anchorsOf, leafOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { generateKeyPem } from './key.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
+import { enrollWithTpm, type TpmEvidence } from './tpm.ts'
 import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
 
 export interface EnrollOptions {
@@ -28,7 +29,16 @@ export interface EnrollOptions {
   readonly clock: Clock
 }
 
-export type Evidence = { readonly attestor: 'join_token'; readonly token: Secret<string> } | X509popEvidence
+export type Evidence =
+  { readonly attestor: 'join_token'; readonly token: Secret<string> } | OidcEvidence | X509popEvidence | TpmEvidence
+
+/** A workload's identity token of an issuer that the server knows. */
+export interface OidcEvidence {
+  readonly attestor: 'oidc'
+  readonly token: Secret<string>
+  /** Name of the issuer as the server has it; may be left out where the token's issuer has but one. */
+  readonly provider?: string
+}
 
 /**
  * First contact: makes a key, proves the server by pin or anchor, and only then sends evidence and CSR. The answer
@@ -42,26 +52,31 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
   const agent = verifiedAgent({ trust: () => options.trust, expectation: serverExpectation, clock: options.clock })
   return closing(agent, async () => {
     const origin = { dispatcher: agent, origin: options.server }
-    const asked = { csr, ...(options.agent === undefined ? {} : { agent: options.agent }) }
+    const asked = { csr, agent: options.agent, wit: key.kind === 'hardware' }
     const answer = await askFor(origin, options.evidence, asked)
     return identityFrom(options.server, key, parseAnswer(svidAnswer, answer))
   })
 }
 
-function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent }: Asked): Promise<JsonValue> {
-  const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...(agent === undefined ? {} : { agent }) }
+function askFor(origin: ApiOrigin, evidence: Evidence, { csr, agent, wit }: Asked): Promise<JsonValue> {
+  const named = agent === undefined ? {} : { agent }
+  const json = { csr: toPem('CERTIFICATE REQUEST', csr), ...named, ...(wit ? { wit } : {}) }
+  if (evidence.attestor === 'tpm') return enrollWithTpm(origin, evidence, { csr, json })
   if (evidence.attestor === 'x509pop') return enrollWithCertificate(origin, evidence, { csr, json })
   const { attestor, token } = evidence
+  const provider = attestor === 'oidc' && evidence.provider !== undefined ? { provider: evidence.provider } : {}
   return callApi(origin, {
     method: 'POST',
     path: '/v1/enroll',
-    json: { ...json, attestor, evidence: { token: token.reveal() } },
+    json: { ...json, attestor, ...provider, evidence: { token: token.reveal() } },
   })
 }
 
 interface Asked {
   readonly csr: Bytes
-  readonly agent?: string
+  readonly agent: string | undefined
+  /** Whether the key cannot enter TLS, and so needs a WIT-SVID. */
+  readonly wit: boolean
 }
 
 async function closing<Value>(agent: Agent, use: () => Promise<Value>): Promise<Value> {
@@ -83,6 +98,7 @@ export function identityFrom(server: string, key: IdentityKey, answer: SvidAnswe
     key,
     chainPem: answer.certificate + answer.chain,
     bundleJson: JSON.stringify(answer.bundle),
+    witSvid: answer.wit_svid === undefined ? null : new Secret(answer.wit_svid),
     serial: answer.serial,
     notBefore: leaf.notBefore,
     notAfter: leaf.notAfter,

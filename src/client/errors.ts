@@ -14,7 +14,7 @@ export const CLIENT_ERRORS = {
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
   KEY_IN_HARDWARE:
     'The key of this identity is in hardware, and cannot be given to the TLS of this program. Use a proxy that holds it, or a call that is authenticated by signature.',
-  KEY_STORE_UNKNOWN: 'The identity folder names a kind of key store that this program does not open.',
+  KEY_STORE_UNKNOWN: 'The key of this identity is in hardware, and this program has no way to it.',
   EVIDENCE_KEY_UNUSABLE: 'The key of the certificate is not a PEM private key without a passphrase.',
 } as const satisfies ErrorTable
 

@@ -1,5 +1,6 @@
 import { parseJson, type JsonObject } from '#kernel/json.ts'
 import type { Instant } from '#kernel/instant.ts'
+import type { Secret } from '#kernel/secret.ts'
 import { decodeBundle, type SpiffeId, type Bundle } from '#spiffe/index.ts'
 import { equal, type Bytes } from '#kernel/bytes.ts'
 import { fromPemList, parseCertificate, type Certificate } from '#x509/index.ts'
@@ -17,6 +18,8 @@ export interface Identity {
   readonly chainPem: string
   /** The SPIFFE bundle document as the server gave it. */
   readonly bundleJson: string
+  /** For the same key, where that is in hardware and cannot enter TLS. */
+  readonly witSvid: Secret<string> | null
   readonly serial: string
   readonly notBefore: Instant
   readonly notAfter: Instant

@@ -6,6 +6,7 @@ import { credentialOf, verifiedAgent } from './connect.ts'
 import { clientError } from './errors.ts'
 import { anchorsOf, type Identity } from './identity.ts'
 import { Session, type ExchangeOptions, type NarrowOptions, type TaskToken } from './session.ts'
+import { presentedToken } from './presented-token.ts'
 import { serverExpectation, type PeerExpectation } from './server-trust.ts'
 
 /** One certificate in use: its connections, and until when a token bound to it may still be presented. */
@@ -79,12 +80,17 @@ export class LiveIdentity {
     return this.#bind(generation, await generation.session.narrow(options))
   }
 
-  /** Presents `token` to a service over the certificate that the token is bound to. */
+  /** Presents `token` to a service, over the certificate that it is bound to, or with a proof of the key that it is. */
   async fetch(url: string, token: TaskToken, init: RequestInit = {}): Promise<Response> {
     this.#assertOpen()
     const generation = this.#tokens.get(token) ?? this.#current
+    const presented = await presentedToken(generation.identity, this.#options, {
+      method: init.method ?? 'GET',
+      url,
+      token: token.token,
+    })
     const headers = new Headers(init.headers)
-    headers.set('authorization', `Bearer ${token.token.reveal()}`)
+    for (const [name, value] of Object.entries(presented)) headers.set(name, value)
     return fetch(url, { ...init, headers, dispatcher: generation.outward, redirect: 'manual' })
   }
 
@@ -129,12 +135,12 @@ export class LiveIdentity {
 
   #generation(identity: Identity): Generation {
     const { clock } = this.#options
-    const credential = credentialOf(identity)
+    const shown = credentialOf(identity)
     const anchors = anchorsOf(identity)
     const trust = (): { kind: 'anchors'; anchors: typeof anchors } => ({ kind: 'anchors', anchors })
-    const home = verifiedAgent({ trust, expectation: serverExpectation, credential, clock })
-    const outward = verifiedAgent({ trust, expectation: this.#serviceExpectation, credential, clock })
-    const session = new Session(identity, home, () => clock.now())
+    const home = verifiedAgent({ trust, expectation: serverExpectation, ...shown, clock })
+    const outward = verifiedAgent({ trust, expectation: this.#serviceExpectation, ...shown, clock })
+    const session = new Session(identity, home, this.#options)
     return { identity, home, outward, session, boundUntil: clock.now() }
   }
 

@@ -6,8 +6,8 @@ import { verifiedAgent, type ConnectionPolicy } from './connect.ts'
 export interface ServiceCall {
   readonly url: string
   readonly method: string
-  /** A task token. */
-  readonly token?: string
+  /** What presents a task token (`presentedToken`). */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface ServiceAnswer {
@@ -18,7 +18,7 @@ export interface ServiceAnswer {
 }
 
 /**
- * One call to a service over mTLS, on a connection of its own.
+ * One call to a service, on a connection of its own.
  * @throws whatever the verification of the connection threw, or undici's error
  */
 export async function callService(policy: ConnectionPolicy, call: ServiceCall): Promise<ServiceAnswer> {
@@ -27,7 +27,7 @@ export async function callService(policy: ConnectionPolicy, call: ServiceCall): 
     const { statusCode, headers, body } = await request(call.url, {
       dispatcher,
       method: call.method as 'GET',
-      headers: call.token === undefined ? {} : { authorization: `Bearer ${call.token}` },
+      headers: call.headers ?? {},
     })
     return { status: statusCode, challenge: String(headers['www-authenticate'] ?? ''), body: await body.text() }
   } catch (error) {

@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici'
-import type { Clock } from '#kernel/clock.ts'
 import { fromRfc3339, type Instant } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
@@ -26,8 +25,12 @@ import { anchorsOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { openTask, type OpenTaskOptions } from './open-task.ts'
 import { serverExpectation } from './server-trust.ts'
+import { SignedCalls, type Means } from './signed-calls.ts'
 
-/** A minutes-long token, bound to the certificate that asked for it: only a connection with that certificate may carry it. */
+/**
+ * A minutes-long token. It is bound to the certificate that asked for it, and only a connection with that certificate
+ * may carry it; or, where the key is in hardware, to that key, and only a request that it has signed may carry it.
+ */
 export interface TaskToken {
   readonly token: Secret<string>
   readonly expiresAt: Instant
@@ -46,26 +49,45 @@ export interface NarrowOptions extends Omit<ExchangeOptions, 'task'> {
   readonly from: TaskToken
 }
 
-/** What one identity may ask of its server, over connections that carry its certificate. */
+/** What one identity may ask of its server, over connections that carry its certificate or by calls that it signs. */
 export class Session {
   readonly identity: Identity
   readonly #dispatcher: Dispatcher
   readonly #now: () => Instant
+  /** Null where the connections carry the certificate. */
+  readonly #signed: SignedCalls | null
 
-  constructor(identity: Identity, dispatcher: Dispatcher, now: () => Instant) {
+  /** @throws KEY_IN_HARDWARE when the key is, and the server has given no WIT-SVID for it */
+  constructor(identity: Identity, dispatcher: Dispatcher, means: Means) {
     this.identity = identity
     this.#dispatcher = dispatcher
-    this.#now = now
+    this.#now = () => means.clock.now()
+    this.#signed = identity.key.kind === 'hardware' ? new SignedCalls(identity, means) : null
   }
 
-  #call(call: ApiCall): Promise<JsonValue> {
+  async #call(call: ApiCall): Promise<JsonValue> {
+    return this.#send(this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer()))
+  }
+
+  /** A call whose answer is a token: bound to the certificate of the connection, or to the key that has signed. */
+  async #callForToken(form: Readonly<Record<string, string>>): Promise<JsonValue> {
+    const call: ApiCall = { method: 'POST', path: '/oauth2/token', form }
+    if (this.#signed === null) return this.#call(call)
+    return this.#signed.bound(call, await this.#issuer(), (bound) => this.#call(bound))
+  }
+
+  #send(call: ApiCall): Promise<JsonValue> {
     return callApi({ dispatcher: this.#dispatcher, origin: this.identity.server }, call)
   }
 
   /** A new certificate of the same lineage; for the same key unless another is given. */
   async renew(key: IdentityKey = this.identity.key): Promise<Identity> {
     const csr = toPem('CERTIFICATE REQUEST', await createCsr(signerOf(key)))
-    const answer = await this.#call({ method: 'POST', path: '/v1/renew', json: { csr } })
+    const answer = await this.#call({
+      method: 'POST',
+      path: '/v1/renew',
+      json: { csr, ...(key.kind === 'hardware' ? { wit: true } : {}) },
+    })
     return identityFrom(this.identity.server, key, parseAnswer(svidAnswer, answer))
   }
 
@@ -128,7 +150,7 @@ export class Session {
   async #exchange(parameters: Readonly<Record<string, string>>): Promise<TaskToken> {
     const form = { grant_type: TOKEN_EXCHANGE_GRANT, client_id: this.identity.spiffeId.toString(), ...parameters }
     const asked = this.#now()
-    const answer = parseAnswer(tokenAnswer, await this.#call({ method: 'POST', path: '/oauth2/token', form }))
+    const answer = parseAnswer(tokenAnswer, await this.#callForToken(form))
     return {
       token: new Secret(answer.access_token),
       expiresAt: (asked + answer.expires_in * 1000) as Instant,
@@ -166,7 +188,7 @@ export class Session {
   /** `aud` of the proof is the issuer identifier, which metadata names (RFC 8414); the origin may be an alias. */
   async #issuer(): Promise<string> {
     if (this.#knownIssuer !== undefined) return this.#knownIssuer
-    const metadata = await this.#call({ method: 'GET', path: '/.well-known/oauth-authorization-server' })
+    const metadata = await this.#send({ method: 'GET', path: '/.well-known/oauth-authorization-server' })
     const issuer =
       metadata !== null && typeof metadata === 'object' && 'issuer' in metadata ? metadata['issuer'] : undefined
     this.#knownIssuer = typeof issuer === 'string' ? issuer : this.identity.server
@@ -191,19 +213,18 @@ function target(options: Omit<ExchangeOptions, 'task'>): Record<string, string> 
 /** Opens a session for an identity, uses it, and closes its connections. */
 export async function withSession<Value>(
   identity: Identity,
-  clock: Clock,
+  means: Means,
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
   const anchors = anchorsOf(identity)
-  const credential = credentialOf(identity)
   const agent = verifiedAgent({
     trust: () => ({ kind: 'anchors', anchors }),
     expectation: serverExpectation,
-    credential,
-    clock,
+    ...credentialOf(identity),
+    clock: means.clock,
   })
   try {
-    return await use(new Session(identity, agent, () => clock.now()))
+    return await use(new Session(identity, agent, means))
   } finally {
     await agent.close()
   }

@@ -2,29 +2,24 @@ import {
   admit,
   admitAnonymous,
   admitLocal,
-  isPerson,
+  requireSameCaller,
   VerifiedCertificates,
   type Caller,
   type Peer,
-  type PresentedCertificate,
-  type Standing,
 } from '#authentication/index.ts'
-import type { AuthoritySet, AuthoritySource } from '#authority/index.ts'
-import type { Clock } from '#kernel/clock.ts'
-import type { Milliseconds } from '#kernel/instant.ts'
+import type { AuthoritySet } from '#authority/index.ts'
+import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import { AGENT_LIMITS } from '#registry/index.ts'
-import { credentialCutoffKeys } from '#revocation/index.ts'
-import type { Reader } from './ports.ts'
+import type { AuthenticatePorts } from './authenticate-ports.ts'
+import { authenticateWorkload } from './authenticate-workload.ts'
+import { readStanding } from './credential-standing.ts'
 
-export interface AuthenticatePorts {
-  readonly reader: Reader
-  readonly clock: Clock
-  readonly authorities: AuthoritySource
-}
+export type { AuthenticatePorts } from './authenticate-ports.ts'
 
 /**
  * Who is calling, for this one request. Whatever was true at the handshake is looked at again.
- * @throws CLIENT_CERTIFICATE_…, LOCAL_USER_UNKNOWN, PRINCIPAL_UNKNOWN; a bad certificate is never anonymous
+ * @throws CLIENT_CERTIFICATE_…, WIT_…, WPT_…, WORKLOAD_HEADER_…, CREDENTIALS_DIFFER, LOCAL_USER_UNKNOWN,
+ * PRINCIPAL_UNKNOWN; a bad certificate or token is never anonymous
  */
 export function authenticate(ports: AuthenticatePorts, peer: Peer): Promise<Caller> {
   return authenticateWithin(ports, peer, 0)
@@ -45,14 +40,30 @@ async function authenticateWithin(ports: AuthenticatePorts, peer: Peer, grace: M
     const subject = `local:${String(peer.uid)}`
     return admitLocal(peer.uid, await ports.reader.find('Principal', { subject, state: 'active' }))
   }
-  // 2. Who presents nothing is anonymous.
-  if (peer.chain.length === 0) return admitAnonymous(peer.address)
-  // 3. What is presented must lead to an authority of now.
-  const at = ports.clock.now()
-  const presented = verifiedBy(ports.authorities.current()).verify(peer.chain, { at, grace })
-  // 4. And our own record must say that nobody has taken it back.
-  return admit(presented, await readStanding(ports.reader, presented), at, peer.address)
+  // 2. A certificate on the connection says who calls.
+  const moment = { at: ports.clock.now(), grace }
+  const holder = peer.chain.length === 0 ? null : await authenticateCertificate(ports, peer, moment)
+  if (peer.shown === undefined) return holder ?? admitAnonymous(peer.address)
+  // 3. Who cannot put its key into TLS signs the request; the two never contradict one another.
+  const { shown, address } = peer
+  const signer = await authenticateWorkload(ports, { shown, address, ...moment })
+  if (holder !== null && signer !== null) requireSameCaller(holder, signer)
+  // 4. Who shows nothing is anonymous.
+  return holder ?? signer ?? admitAnonymous(peer.address)
 }
+
+interface ValidAt {
+  readonly at: Instant
+  readonly grace: Milliseconds
+}
+
+async function authenticateCertificate(ports: AuthenticatePorts, peer: TlsPeer, moment: ValidAt): Promise<Caller> {
+  // What is presented must lead to an authority of now, and our own record must say that nobody has taken it back.
+  const presented = verifiedBy(ports.authorities.current()).verify(peer.chain, moment)
+  return admit(presented, await readStanding(ports.reader, presented), moment.at, peer.address)
+}
+
+type TlsPeer = Extract<Peer, { readonly kind: 'tls' }>
 
 const verified = new WeakMap<AuthoritySet, VerifiedCertificates>()
 
@@ -68,22 +79,3 @@ function verifiedBy(authorities: AuthoritySet): VerifiedCertificates {
   verified.set(authorities, made)
   return made
 }
-
-async function readStanding(reader: Reader, presented: PresentedCertificate): Promise<Standing> {
-  const certificate = await reader.find('Certificate', { serial: presented.serial, kind: 'svid' })
-  if (certificate?.instance == null || certificate.agent === null) return NOWHERE
-  const subject = presented.spiffeId.toString()
-  const [instance, agent, principal] = await Promise.all([
-    reader.find('Instance', { id: certificate.instance }),
-    reader.find('Agent', { id: certificate.agent }),
-    isPerson(presented) ? reader.find('Principal', { subject, state: 'active' }) : null,
-  ])
-  if (instance === null) return NOWHERE
-  const trustDomain = presented.spiffeId.trustDomain.name
-  const keys = credentialCutoffKeys({ trustDomain, certificate, instance })
-  // One that cuts off what was issued later than this certificate reaches this one as well.
-  const cutoff = await reader.find('Cutoff', { key: { in: keys }, before: { gt: certificate.issuedAt } })
-  return { certificate, instance, agent, isCutOff: cutoff !== null, principal }
-}
-
-const NOWHERE: Standing = { certificate: null, instance: null, agent: null, isCutOff: false, principal: null }

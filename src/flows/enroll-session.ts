@@ -11,8 +11,9 @@ import {
 import type { Caller } from '#authentication/index.ts'
 import { toBase64, toHex } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
-import type { JsonObject } from '#kernel/json.ts'
+import { canonicalize, parseJson, type JsonObject } from '#kernel/json.ts'
 import type { CertificateRequest } from '#x509/index.ts'
+import { withKeyClass } from './attested-key.ts'
 import { parseRequestText } from './certificate-request.ts'
 import { enroll, enrollAttested, type EnrollPorts, type EnrollRequest } from './enroll.ts'
 import type { EnrollSessions } from './ports.ts'
@@ -57,6 +58,8 @@ async function openSession(
     ...challenge.context,
     csr: toBase64(request.der),
     ...(asked.agent === undefined ? {} : { agent: asked.agent }),
+    ...(asked.keyAttestation === undefined ? {} : { keyAttestation: canonicalize(asked.keyAttestation) }),
+    ...(asked.wit === true ? { wit: 'true' } : {}),
   }
   const { id, record } = newEnrollSession({ attestor: asked.attestor, context }, clock.now(), random)
   await sessions.openEnrollSession(record)
@@ -77,11 +80,14 @@ export async function finishEnrollment(
   const find = (hash: string) => ports.reader.find('EnrollSession', { hash })
   const session = await usableSession(id, find, ports.clock.now())
   // 2. The answer is the one to its challenge, for the request that began it.
-  const { csr = '', agent } = session.context
+  const { csr = '', agent, keyAttestation, wit } = session.context
   const request = parseRequestText(csr)
-  const attested = await answered(ports, { id, session, answer }, { caller, request })
+  const vouched = await answered(ports, { id, session, answer }, { caller, request })
+  const statement = keyAttestation === undefined ? null : (parseJson(keyAttestation) as JsonObject)
+  const attested = withKeyClass(ports, vouched, statement, request)
   // 3. As any enrollment.
-  return enrollAttested(ports, { caller, request, requested: agent ?? null, session: session.hash }, attested)
+  const wanted = { caller, request, requested: agent ?? null, wit: wit === 'true', session: session.hash }
+  return enrollAttested(ports, wanted, attested)
 }
 
 async function answered(

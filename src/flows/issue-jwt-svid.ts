@@ -1,14 +1,13 @@
-import { authenticationError, type AgentIdentity, type Caller } from '#authentication/index.ts'
+import type { AgentIdentity, Caller } from '#authentication/index.ts'
 import { issuanceError, prepareJwtSvid } from '#issuance/index.ts'
 import { errorsOf, type ErrorTable } from '#kernel/errors.ts'
 import { newId } from '#kernel/ids.ts'
 import { after, earliest, wholeSecond, type Instant } from '#kernel/instant.ts'
 import { permitJwtSvid } from '#policy/index.ts'
 import { requireActive, reregister } from '#registry/index.ts'
-import { credentialCutoffKeys, cutoffKey, liveCutoffGuard, revocationError } from '#revocation/index.ts'
+import { credentialGuards } from './credential-guards.ts'
 import { issueJwt } from './issue-token.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import type { Guard } from './ports.ts'
 import { recordingDenials } from './recorded-story.ts'
 
 export const JWT_SVID_ERRORS = {
@@ -42,6 +41,7 @@ export function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRe
 }
 
 async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+  const { trustDomain } = ports.profile
   const now = await ports.clockGuard.check()
   // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
   const { grant, prepared, expiresAt } = prepare(ports, holder, asked, now)
@@ -54,7 +54,7 @@ async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvid
     commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
     private: { input: grant.input },
   }
-  const commit = { guards: guardsOf(ports, holder, wholeSecond(now)), changes: [], leaf, events: [] }
+  const commit = { guards: credentialGuards(trustDomain.name, holder, wholeSecond(now)), changes: [], leaf, events: [] }
   const token = await issueJwt(ports, { prepared, commit })
   return { token, spiffeId: holder.spiffeId.toString(), expiresAt }
 }
@@ -93,24 +93,4 @@ function parseAudience(audience: readonly string[]): readonly string[] {
     throw jwtSvidError('JWT_SVID_AUDIENCE_INVALID')
   }
   return audience
-}
-
-/** What must hold at the commit: everything that the decision above was made on, once more and under the lock. */
-function guardsOf(ports: IssuePorts, { agent, instance, certificate }: AgentIdentity, issuedAt: Instant): Guard[] {
-  const trustDomain = ports.profile.trustDomain.name
-  const keys = credentialCutoffKeys({ trustDomain, certificate, instance })
-  const revoked = () => authenticationError('CLIENT_CERTIFICATE_REVOKED')
-  const paused = () => revocationError('ISSUANCE_PAUSED')
-  return [
-    {
-      table: 'Agent',
-      must: 'exist',
-      where: { id: agent.id, version: agent.version, state: 'active' },
-      refuse: () => issuanceError('ISSUANCE_AGENT_CHANGED'),
-    },
-    { table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse: revoked },
-    { table: 'Certificate', must: 'exist', where: { serial: certificate.serial, state: 'issued' }, refuse: revoked },
-    liveCutoffGuard(keys, certificate.issuedAt, revoked),
-    liveCutoffGuard([...keys, cutoffKey('actor', agent.id)], issuedAt, paused),
-  ]
 }

@@ -1,10 +1,17 @@
 import type { AuthoritySet } from '#authority/index.ts'
-import { prepareX509Svid, sign, type CertificateRecord, type X509SvidOrder } from '#issuance/index.ts'
+import {
+  prepareX509Svid,
+  sign,
+  type CertificateRecord,
+  type PreparedToken,
+  type X509SvidOrder,
+} from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { svidGuards } from './issuance-guards.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import type { Change, Guard, Reader } from './ports.ts'
+import { prepareWit } from './issue-wit-svid.ts'
+import type { Change, Commit, Guard, OutboxEvent, Reader } from './ports.ts'
 import { recordIntent, recordIssued } from './record-certificate.ts'
 
 /** The order of a story that has authenticated, attested, registered and authorized. */
@@ -14,6 +21,12 @@ export interface IssueX509SvidOrder extends X509SvidOrder {
   /** The story's own conditions and changes, decided and made together with the intent. */
   readonly guards: readonly Guard[]
   readonly changes: readonly Change[]
+  /** `revoke` when something is taken back in the same commit; `issue` unless given. */
+  readonly lock?: Commit['lock']
+  readonly events?: readonly OutboxEvent[]
+  readonly commitments?: Readonly<Record<string, string>>
+  /** Whether a WIT-SVID for the same key is issued beside it. */
+  readonly wit: boolean
 }
 
 export interface IssuedSvid {
@@ -28,6 +41,8 @@ export interface IssuedSvid {
   readonly notAfter: Instant
   /** Whether the life was cut at the end of the authority. */
   readonly lifetimeCut: boolean
+  /** The WIT-SVID beside it; null where none was asked for. */
+  readonly witSvid: string | null
 }
 
 /**
@@ -49,6 +64,7 @@ export async function issueX509Svid(ports: IssuePorts, order: IssueX509SvidOrder
     random,
     isOwnKey: (spkiHash) => authorities.isOwnKey(spkiHash),
   })
+  const wit = order.wit ? prepareBeside(ports, order, made.record) : null
   // 3. Commit the intent with its audit leaf, durably; everything that was read is checked again under the lock.
   const receipt = await recordIntent(journal, {
     made,
@@ -57,18 +73,33 @@ export async function issueX509Svid(ports: IssuePorts, order: IssueX509SvidOrder
       actor: caller,
       inputDigest: grant.inputDigest,
       policy: grant.policyDigest,
-      commitments: { instance: order.instance.id, lineage: order.instance.lineage },
+      commitments: {
+        ...order.commitments,
+        ...wit?.commitments,
+        instance: order.instance.id,
+        lineage: order.instance.lineage,
+      },
       private: { input: grant.input },
     },
     guards: [...svidGuards({ ...order, profile, certificate: made.record }), ...order.guards],
     changes: order.changes,
+    ...(order.lock === undefined ? {} : { lock: order.lock }),
+    ...(order.events === undefined ? {} : { events: order.events }),
   })
   // 4. Sign; verify the signature, compare the octets, lint what came out.
   const issued = await sign(made.prepared, receipt)
+  const witSvid = wit === null ? null : await sign(wit, receipt)
   // 5. Commit issued, by compare-and-swap: whoever lost to a revocation discards the signature.
   await recordIssued(journal, issued, { actor: caller, changes: [] })
   // 6. Answer.
-  return answerOf(issued.record, issued.certificate.der, authorities)
+  return { ...answerOf(issued.record, issued.certificate.der, authorities), witSvid }
+}
+
+function prepareBeside(ports: IssuePorts, order: IssueX509SvidOrder, row: CertificateRecord): PreparedToken {
+  const { spiffeId } = order.instance
+  const { serial: certificate, notAfter, issuedAt } = row
+  const { publicKey } = order.request
+  return prepareWit(ports, { grant: order.grant, publicKey, spiffeId, certificate, notAfter, issuedAt }, 'beside')
 }
 
 /**
@@ -95,5 +126,6 @@ function answerOf(row: CertificateRecord, der: Bytes, authorities: AuthoritySet)
     notBefore,
     notAfter,
     lifetimeCut: notAfter === authorities.find(authority)?.notAfter,
+    witSvid: null,
   }
 }

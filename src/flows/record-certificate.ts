@@ -10,6 +10,8 @@ export interface Intent {
     Partial<Pick<LeafDraft, 'commitments' | 'private'>>
   readonly guards: readonly Guard[]
   readonly changes: readonly Change[]
+  readonly lock?: Commit['lock']
+  readonly events?: Commit['events']
 }
 
 /**
@@ -17,11 +19,14 @@ export interface Intent {
  * the audit leaf, all or nothing. The receipt is for this very certificate.
  * @throws the refusals of the guards and changes, ISSUANCE_REPEATED
  */
-export async function recordIntent(journal: Journal, { made, leaf, guards, changes }: Intent): Promise<Receipt> {
+export async function recordIntent(
+  journal: Journal,
+  { lock, made, leaf, guards, changes, events }: Intent,
+): Promise<Receipt> {
   const { prepared, record: row } = made
   const refuse = () => issuanceError('ISSUANCE_REPEATED', { details: { serial: row.serial } })
   return record<Commit>(journal, {
-    lock: 'issue',
+    lock: lock ?? 'issue',
     guards,
     changes: [...changes, { op: 'insert', table: 'Certificate', row, refuse }],
     leaf: {
@@ -30,7 +35,7 @@ export async function recordIntent(journal: Journal, { made, leaf, guards, chang
       decision: 'permit',
       commitments: { ...leaf.commitments, authority: row.authority, ...prepared.commitments },
     },
-    events: [],
+    events: events ?? [],
   })
 }
 

@@ -3,18 +3,21 @@ import { issuanceError } from '#issuance/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import { permitIssuance } from '#policy/index.ts'
-import { requireActive, reregister } from '#registry/index.ts'
+import { registryError, requireActive, reregister } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { findIssued, issueX509Svid, type IssuedSvid } from './issue-x509-svid.ts'
 import type { Change, Guard, Reader } from './ports.ts'
+import { repeatWitSvid } from './repeat-wit-svid.ts'
 import { recordingDenials } from './recorded-story.ts'
 import { idempotencyKey, REPEATABLE, svidAnswer, type SvidAnswer } from './svid-answer.ts'
 
 export interface RenewRequest {
   /** PEM, or base64 of the DER. */
   readonly csr: string
+  /** Whether a WIT-SVID is wanted beside the certificate. */
+  readonly wit?: boolean | undefined
 }
 
 /**
@@ -22,7 +25,7 @@ export interface RenewRequest {
  * caller is from `authenticateForRenewal`: its certificate may have expired within the agent's grace, if it is still
  * the newest of its lineage. The same certificate and request get the same answer for ten minutes.
  * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED, CSR_…, KEY_…, AGENT_SUSPENDED,
- * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
+ * AGENT_NOT_MATCHED, KEY_CLASS_NOT_ALLOWED, ATTESTED_KEY_CHANGED, ATTESTATION_TOO_OLD, POLICY_…, REQUEST_…, ISSUANCE_…
  */
 export function renew(ports: IssuePorts, caller: Caller, asked: RenewRequest): Promise<SvidAnswer> {
   // 1. Whose certificate it is; anonymous callers and users of the machine have none.
@@ -43,11 +46,12 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
   // as the handshake has shown it of the old one.
   requireActive(agent)
   const request = parseRequestText(asked.csr, certificate.spkiHash)
+  requireAttestedKey(holder, request)
   // 3. Who asks again for an answer that was lost gets it.
   const now = ports.clock.now()
   const keys = keysAt(now, holder, request)
   const found = await findAnswer(ports, keys)
-  if (found !== null) return svidAnswer(instance.id, found)
+  if (found !== null) return repeat(ports, holder, { svid: found, wit: asked.wit ?? false, request })
   // 4. The registration is decided again, and so is the policy.
   if (caller.expired) await requireNewest(ports.reader, holder)
   const registration = reregister(instance, agent, now)
@@ -63,8 +67,30 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
     idempotencyKey: keys.current,
     guards: guardsOf(caller, holder),
     changes: caller.expired ? await graceMark(ports.reader, holder) : [],
+    wit: asked.wit ?? false,
   })
   return svidAnswer(instance.id, svid)
+}
+
+/** What was attested is the key of this certificate; of any other one nobody knows where it lives. */
+function requireAttestedKey({ instance, certificate }: AgentIdentity, request: CertificateRequest): void {
+  if (instance.keyClassSource !== 'attested') return
+  if (toHex(request.publicKey.spkiHash) !== certificate.spkiHash) throw registryError('ATTESTED_KEY_CHANGED')
+}
+
+interface Repeated {
+  readonly svid: IssuedSvid
+  readonly wit: boolean
+  readonly request: CertificateRequest
+}
+
+async function repeat(ports: IssuePorts, holder: AgentIdentity, { svid, wit, request }: Repeated): Promise<SvidAnswer> {
+  const { agent, instance } = holder
+  if (!wit) return svidAnswer(instance.id, svid)
+  const now = ports.clock.now()
+  const grant = permitIssuance(reregister(instance, agent, now), { at: now, keyClass: instance.keyClass })
+  const { publicKey } = request
+  return svidAnswer(instance.id, await repeatWitSvid(ports, { agent, instance, grant, publicKey, svid }))
 }
 
 interface Keys {

@@ -1,20 +1,30 @@
 export { ISSUANCE_ERRORS, issuanceError } from './errors.ts'
 export type { Issued } from './issued.ts'
 export { RULES } from './lint/lint.ts'
-export type { PreparedCertificate } from './prepare-certificate.ts'
+export type { AuthorityName, PreparedCertificate } from './prepare-certificate.ts'
+export { prepareCrl, type CrlOrder } from './prepare-crl.ts'
 export {
   isServerRenewalDue,
   prepareAuthorityCertificate,
   prepareCanary,
+  prepareIssuingCertificate,
   prepareServerCertificate,
   serverSpiffeId,
   type AuthorityCertificateOrder,
   type CanaryOrder,
+  type IssuingCertificateOrder,
   type ServerCertificateFacts,
   type ServerCertificateOrder,
 } from './prepare-own.ts'
 export { prepareX509Svid, type X509SvidContext, type X509SvidOrder } from './prepare-svid.ts'
-export { prepareIntrospection, prepareJwtSvid, prepareTaskToken, type PreparedToken } from './prepare-token.ts'
+export {
+  prepareIntrospection,
+  prepareJwtSvid,
+  prepareTaskToken,
+  prepareWitSvid,
+  type PreparedToken,
+  type WitSvidDraft,
+} from './prepare-token.ts'
 export type { Prepared } from './prepared.ts'
 export {
   issuanceProfile,

@@ -40,8 +40,18 @@ export interface CertificatePlan {
   readonly lifetime: Milliseconds
   readonly issuedAt: Instant
   readonly random: Random
+  /** Of an authority; the trust domain where it is left out. */
+  readonly name?: AuthorityName
+  /** Where the CRL is found on which an authority would be; null or absent when nobody serves one. */
+  readonly authorityCrl?: string | null
   /** What the row says beside the certificate. */
   readonly about?: Pick<CertificateRecord, 'agent' | 'instance' | 'lineage' | 'renewed' | 'idempotencyKey'>
+}
+
+/** What an authority's name says beside its serial number. */
+export interface AuthorityName {
+  readonly organization?: string | undefined
+  readonly commonName?: string | undefined
 }
 
 /** Certificates of the server's own are no agent's. */
@@ -51,7 +61,7 @@ const NOBODY = { agent: null, instance: null, lineage: null, renewed: null, idem
 export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
   const { issuance, signer, publicKey } = plan
   const serial = newSerial(issuance.serialPrefix, plan.random)
-  const subject = plan.profile.authority ? authorityName(issuance, serial) : EMPTY_NAME
+  const subject = plan.profile.authority ? authorityName(plan, serial) : EMPTY_NAME
   const issuer = plan.selfSigned === true ? selfIssuer(plan, subject) : issuerFacts(signer)
   const validity = validityOf({ ...plan, issuer: plan.selfSigned === true ? null : signer })
   const shard = shardOf(serial, issuance.crlShards)
@@ -76,9 +86,9 @@ function finishCertificate(tbs: Bytes, signature: Bytes, expected: Expected, rec
 }
 
 /** Unique by its serial number: verifiers that chain by name try every authority of the same name (spire#4415). */
-function authorityName(issuance: IssuanceProfile, serial: Bytes): Bytes {
-  const commonName = issuance.trustDomain.name.slice(0, 64)
-  return encodeName({ organization: 'Writ', commonName, serialNumber: toHex(serial) })
+function authorityName({ issuance, name = {} }: CertificatePlan, serial: Bytes): Bytes {
+  const { organization = 'Writ', commonName = issuance.trustDomain.name.slice(0, 64) } = name
+  return encodeName({ organization, commonName, serialNumber: toHex(serial) })
 }
 
 function issuerFacts(signer: SigningAuthority): IssuerFacts {
@@ -108,17 +118,20 @@ function expectationOf(plan: CertificatePlan, issuer: IssuerFacts, shard: number
     publicKey: plan.publicKey.spki,
     attestation: plan.attestation ?? null,
     attestationOid: issuance.attestationOid,
-    status: profile.authority ? null : statusUris(issuance, plan.signer.authorityId, shard),
-    permittedUriHost: profile.name === 'authority' && issuance.nameConstraints ? issuance.trustDomain.name : null,
+    status: profile.authority ? authorityStatus(plan) : statusUris(issuance, plan.signer.authorityId, shard),
+    permittedUriHost: profile.pathLength === 0 && issuance.nameConstraints ? issuance.trustDomain.name : null,
   }
+}
+
+function authorityStatus({ authorityCrl = null }: CertificatePlan): StatusUris | null {
+  return authorityCrl === null ? null : { crl: authorityCrl, online: null }
 }
 
 function statusUris({ statusUrl }: IssuanceProfile, authority: string, shard: number): StatusUris | null {
   if (statusUrl === null) return null
   return {
     crl: `${statusUrl}/crl/${authority}/${shard.toString()}.crl`,
-    ocsp: `${statusUrl}/ocsp`,
-    caIssuers: `${statusUrl}/ca/${authority}.cer`,
+    online: { ocsp: `${statusUrl}/ocsp`, caIssuers: `${statusUrl}/ca/${authority}.cer` },
   }
 }
 

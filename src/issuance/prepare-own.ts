@@ -1,11 +1,11 @@
 import type { ActiveSigner, CandidateSigner, SigningAuthority } from '#authority/index.ts'
-import type { Bytes } from '#kernel/bytes.ts'
+import { equal, type Bytes } from '#kernel/bytes.ts'
 import { DAY, HOUR, MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { SpiffeId } from '#spiffe/index.ts'
-import type { PublicKey } from '#x509/index.ts'
+import type { CertificateRequest, PublicKey } from '#x509/index.ts'
 import { issuanceError } from './errors.ts'
-import { prepareCertificate, type PreparedCertificate } from './prepare-certificate.ts'
+import { prepareCertificate, type AuthorityName, type PreparedCertificate } from './prepare-certificate.ts'
 import { PROFILES, type IssuanceProfile } from './profile.ts'
 
 interface OwnContext {
@@ -80,6 +80,7 @@ export interface AuthorityCertificateOrder extends OwnContext {
   /** The root that signs it; null when it signs itself. */
   readonly root: ActiveSigner | null
   readonly lifetime: Milliseconds
+  readonly name?: AuthorityName
 }
 
 /** The certificate of an authority: self-signed, or signed by the root. @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED */
@@ -96,6 +97,37 @@ export function prepareAuthorityCertificate(order: AuthorityCertificateOrder): P
     selfSigned: root === null,
     publicKey: candidate.publicKey,
     spiffeId: issuance.trustDomain.id().toString(),
+  })
+}
+
+export interface IssuingCertificateOrder extends OwnContext {
+  /** Signed by the key that is to be certified; of everything else in it nothing is used. */
+  readonly request: CertificateRequest
+  readonly root: ActiveSigner
+  readonly lifetime: Milliseconds
+  /** Where the root's CRL is published; null when nowhere. */
+  readonly crl: string | null
+}
+
+/**
+ * The certificate of an issuing authority whose key is elsewhere: what a ceremony signs.
+ * @throws SIGNER_MISMATCH, REQUEST_ID_DIFFERS, REQUEST_KEY_FORBIDDEN, LIFETIME_TOO_SHORT, LINT_FAILED
+ */
+export function prepareIssuingCertificate(order: IssuingCertificateOrder): PreparedCertificate {
+  const { request, root, issuance, crl } = order
+  requireKind(root, 'x509-root')
+  const spiffeId = issuance.trustDomain.id().toString()
+  const requested = request.requestedSpiffeId?.toString() ?? spiffeId
+  if (requested !== spiffeId) throw issuanceError('REQUEST_ID_DIFFERS', { details: { requested } })
+  if (equal(request.publicKey.spki, root.publicKey.spki)) throw issuanceError('REQUEST_KEY_FORBIDDEN')
+  return prepareCertificate({
+    ...order,
+    kind: 'authority',
+    profile: PROFILES.issuing,
+    signer: root,
+    publicKey: request.publicKey,
+    spiffeId,
+    authorityCrl: crl,
   })
 }
 

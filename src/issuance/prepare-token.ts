@@ -11,15 +11,17 @@ import {
   PreparedHeader,
   taskTokenToJson,
   TOKEN_KINDS,
+  witSvidClaims,
   type IntrospectionFields,
   type JwtSvidFields,
   type TaskTokenClaims,
+  type WitSvidFields,
 } from '#jwt/index.ts'
 import { issuanceError } from './errors.ts'
 import { requestGranted } from './granted.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 
-type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'introspection'
+type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'wit-svid' | 'introspection'
 
 /** A token that is ready to be recorded and then signed; signing gives its compact text. */
 export type PreparedToken = Prepared<string>
@@ -58,6 +60,29 @@ export function prepareJwtSvid(grant: Grant, signer: ActiveSigner, fields: JwtSv
   })
 }
 
+export interface WitSvidDraft {
+  readonly fields: WitSvidFields
+  /** `beside`: by the very intent of its certificate, whose leaf commits to both. */
+  readonly recorded: 'beside' | 'alone'
+}
+
+/**
+ * A WIT-SVID, for the same identity and no longer than was granted for the certificate that it goes with.
+ * @throws GRANT_MISMATCH, SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareWitSvid(grant: Grant, signer: ActiveSigner, { fields, recorded }: WitSvidDraft): PreparedToken {
+  const granted = requestGranted(grant, 'x509-svid')
+  const lifetime = granted['lifetime']
+  const isSame =
+    granted['spiffe_id'] === fields.subject.toString() &&
+    typeof lifetime === 'number' &&
+    endsBy(fields.expiresAt, fields.issuedAt + lifetime)
+  if (!isSame) throw issuanceError('GRANT_MISMATCH')
+  const token = { claims: witSvidClaims(fields), id: fields.id, expiresAt: fields.expiresAt }
+  const beside = { object: `certificate:${fields.certificate}`, commitment: 'wit' } as const
+  return prepareToken('wit-svid', signer, recorded === 'beside' ? { ...token, ...beside } : token)
+}
+
 /**
  * An answer about a token. It grants nothing, so that there is no Grant; it is signed with a key that signs no token.
  * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
@@ -78,6 +103,9 @@ interface Token {
   readonly claims: JsonObject
   readonly id: string
   readonly expiresAt: Instant
+  /** Of the leaf that commits to it, where that is not its own. */
+  readonly object?: string
+  readonly commitment?: 'wit'
 }
 
 function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token): PreparedToken {
@@ -92,8 +120,8 @@ function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token)
     signer,
     message,
     hash: sha256Hex(message),
-    commitment: 'payload',
-    object: `token:${token.id}`,
+    commitment: token.commitment ?? 'payload',
+    object: token.object ?? `token:${token.id}`,
     finish: (signature) => finishCompact(input, signature, signer.algorithm),
   })
 }

@@ -10,8 +10,8 @@ export interface PreparedParts<Result> {
   readonly message: Bytes
   /** SHA-256 of the message, hex. */
   readonly hash: string
-  readonly commitment: 'tbs' | 'payload'
-  /** The audit leaf's object: `certificate:<serial>`, `token:<jti>`. */
+  readonly commitment: 'tbs' | 'payload' | 'wit'
+  /** The audit leaf's object: `certificate:<serial>`, `token:<jti>`; one leaf may commit to two things. */
   readonly object: string
   readonly finish: (signature: Bytes) => Result
 }

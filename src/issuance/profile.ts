@@ -63,7 +63,7 @@ function isPlainDnsName(name: string): boolean {
 
 /** One kind of certificate as data; what builds it and what judges it both read this. */
 export interface CertificateProfile {
-  readonly name: 'svid' | 'server' | 'canary' | 'authority' | 'root'
+  readonly name: 'svid' | 'server' | 'canary' | 'authority' | 'issuing' | 'root'
   readonly authority: boolean
   readonly keyUsages: readonly KeyUsage[]
   readonly purposes: readonly Purpose[]
@@ -120,5 +120,12 @@ export const PROFILES = {
   server: { name: 'server', ...LEAF },
   canary: { name: 'canary', ...LEAF, mostLifetime: 5 * MINUTE },
   authority: { name: 'authority', ...AUTHORITY },
+  /** Signed by a root that is opened by a ceremony only (decision 0008): it lives from one ceremony to the next. */
+  issuing: {
+    name: 'issuing',
+    ...AUTHORITY,
+    mostLifetime: 400 * DAY,
+    extensions: [...AUTHORITY.extensions, 'crlDistributionPoints'],
+  },
   root: { name: 'root', ...AUTHORITY, pathLength: null, mostLifetime: 3650 * DAY },
 } as const satisfies Record<string, CertificateProfile>

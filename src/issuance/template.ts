@@ -66,9 +66,11 @@ function additions(expected: Expected): readonly Extension[] {
   const list: Extension[] = []
   if (status !== null) {
     list.push({ kind: 'crlDistributionPoints', critical: false, uris: [status.crl] })
+  }
+  if (status !== null && status.online !== null) {
     const accesses = [
-      { method: 'ocsp', uri: status.ocsp },
-      { method: 'caIssuers', uri: status.caIssuers },
+      { method: 'ocsp', uri: status.online.ocsp },
+      { method: 'caIssuers', uri: status.online.caIssuers },
     ] as const
     list.push({ kind: 'authorityInfoAccess', critical: false, accesses })
   }

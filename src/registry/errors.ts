@@ -23,6 +23,7 @@ export const REGISTRY_ERRORS = {
   AGENT_NOT_MATCHED: 'No agent is registered for what was attested. An operator can see the reasons in the audit log.',
   AGENT_AMBIGUOUS: 'Several agents are registered for what was attested. Name the agent in the request.',
   KEY_CLASS_NOT_ALLOWED: 'The registration of this agent does not allow keys of this class.',
+  ATTESTED_KEY_CHANGED: 'The key class of this instance is attested for one key. Renew with it, or enroll the other.',
   ATTESTATION_TOO_OLD: 'The attestation of this instance is older than its registration allows. Enroll again.',
   INSTANCE_UNKNOWN: 'There is no instance of this id.',
   INSTANCE_NOT_ACTIVE: 'This instance has been revoked or replaced. Enroll again.',

@@ -51,6 +51,8 @@ export interface InstanceRecord {
   readonly attestedAt: Instant
   readonly lineage: string
   readonly state: 'active' | 'revoked' | 'superseded'
+  /** Hash of what the evidence said that it is; no two instances have the same. Null where it did not say, or no more. */
+  readonly workload: string | null
   readonly createdAt: Instant
 }
 

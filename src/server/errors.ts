@@ -16,6 +16,10 @@ export const SERVER_ERRORS = {
   ADDRESS_UNAVAILABLE: 'The server cannot listen on this address.',
   ADMIN_SOCKET_IN_USE: 'Another server answers on the admin socket of this data folder. Stop it first.',
   ADMIN_SOCKET_INVALID: 'The path of the admin socket is too long, or something else than a socket is there.',
+  CEREMONY_OUTPUT_EXISTS: 'There is something already where the ceremony would write. Name another place.',
+  CEREMONY_UNFINISHED:
+    'A ceremony was cut off here. Keep its transcript, and run another one with a new output folder and a new key name.',
+  CEREMONY_FILE_DIFFERS: 'A file beside the transcript is not the one that the ceremony made.',
   PROBE_TOO_SLOW: 'The server did not answer its own question in time; look whether the database does.',
   PROBE_FAILED: 'The server could not answer its own question; its log says why.',
 } as const satisfies ErrorTable

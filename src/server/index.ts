@@ -1,4 +1,7 @@
+export { checkKeys } from './check-keys.ts'
 export { acceptServerClock } from './accept-clock.ts'
+export { runCeremonyFile, type CeremonyOptions, type CeremonyReport } from './ceremony/run.ts'
+export { verifyCeremonyFile, type VerifiedCeremony } from './ceremony/verify.ts'
 export { CONFIG_FILE, dataFolder, loadConfig, makeConfig } from './config/load.ts'
 export type { Config, ConfigSources } from './config/load.ts'
 export type { ConfigFile } from './config/schema.ts'

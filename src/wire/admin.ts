@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { oidcEvidence } from './enrollment.ts'
 import {
   action,
   agentName,
@@ -8,6 +9,7 @@ import {
   instantText,
   keyClass,
   listOf,
+  providerName,
   resourceUri,
   seconds,
   selector,
@@ -73,10 +75,11 @@ export const agentView = z.object({
 })
 export type AgentView = z.output<typeof agentView>
 
-/** `POST /v1/agents/explain`: facts as an attestor would show them, or an enrolled instance. */
+/** `POST /v1/agents/explain`: facts as an attestor would show them, an enrolled instance, or evidence that says all. */
 export const explainAgentRequest = z.union([
   z.strictObject({ selectors: z.array(selector).min(1).max(32) }),
   z.strictObject({ instance: instanceId }),
+  z.strictObject({ attestor: z.literal('oidc'), provider: providerName.optional(), evidence: oidcEvidence }),
 ])
 export type ExplainAgentRequest = z.output<typeof explainAgentRequest>
 

@@ -12,7 +12,13 @@ import {
   tokenText,
 } from './values.ts'
 import { trustBundle } from './federation.ts'
+import { keyAttestation } from './key-attestation.ts'
 import { tpmAnswer, tpmChallenge, tpmEvidence } from './tpm.ts'
+
+/** A JWT of an issuer that the server is configured with. */
+export const oidcEvidence = z.strictObject({ token: tokenText })
+/** Whether a WIT-SVID for the same key is wanted beside the certificate, for a key that cannot enter TLS. */
+const wit = z.boolean().optional()
 
 /** `POST /v1/enroll`: evidence and a certificate request; one variant for each attestor. */
 export const enrollRequest = z.discriminatedUnion('attestor', [
@@ -21,6 +27,8 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ token: z.string().min(1).max(256) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
+    wit,
   }),
   z.strictObject({
     attestor: z.literal('x509pop'),
@@ -30,6 +38,19 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: z.strictObject({ chain: z.array(base64Text(60_000)).min(1).max(64) }),
     csr: csrText,
     agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
+    wit,
+  }),
+  z.strictObject({
+    attestor: z.literal('oidc'),
+    /** Where the server knows the token's issuer under several names. */
+    provider: providerName.optional(),
+    /** An identity token, whose only audience is this server. */
+    evidence: oidcEvidence,
+    csr: csrText,
+    agent: agentName.optional(),
+    key_attestation: keyAttestation.optional(),
+    wit,
   }),
   z.strictObject({
     attestor: z.literal('tpm'),
@@ -37,6 +58,7 @@ export const enrollRequest = z.discriminatedUnion('attestor', [
     evidence: tpmEvidence,
     csr: csrText,
     agent: agentName.optional(),
+    wit,
   }),
 ])
 export type EnrollRequest = z.output<typeof enrollRequest>
@@ -63,7 +85,7 @@ export const enrollAnswerRequest = z.strictObject({
 export type EnrollAnswerRequest = z.output<typeof enrollAnswerRequest>
 
 /** `POST /v1/renew`, under the certificate that is to be renewed. */
-export const renewRequest = z.strictObject({ csr: csrText })
+export const renewRequest = z.strictObject({ csr: csrText, wit })
 export type RenewRequest = z.output<typeof renewRequest>
 
 /** An X.509-SVID: `certificate` is the PEM leaf, `chain` the PEM intermediates, which may be empty. */
@@ -78,6 +100,8 @@ export const svidAnswer = z.object({
   not_after: instantText,
   renew_at: instantText,
   lifetime_cut: z.boolean(),
+  /** The WIT-SVID for the same key, where one was asked for. */
+  wit_svid: tokenText.optional(),
 })
 export type SvidAnswer = z.output<typeof svidAnswer>
 

@@ -38,11 +38,26 @@ export function encodeTpmStatement(statement: PossessionStatement): Bytes {
   return encode('writ-tpm-v1', statement)
 }
 
+/**
+ * What a device signs along when it states where the key of a certificate request lives: `writ-key-v1`, trust domain and
+ * digest of the request. The statement is of the key and for good, so it needs no nonce of the server's; that the key
+ * is here now is what the request's own signature shows.
+ * @throws TPM_STATEMENT_INVALID for a digest of any other form
+ */
+export function encodeKeyStatement(statement: Pick<PossessionStatement, 'trustDomain' | 'csrDigest'>): Bytes {
+  const { trustDomain, csrDigest } = statement
+  if (!DIGEST.test(csrDigest)) throw wireError('TPM_STATEMENT_INVALID')
+  return lines('writ-key-v1', TrustDomain.parse(trustDomain).name, csrDigest)
+}
+
 function isWhole({ session, nonce, csrDigest }: PossessionStatement): boolean {
   return RANDOM.test(session) && RANDOM.test(nonce) && DIGEST.test(csrDigest)
 }
 
 function encode(prefix: string, { trustDomain, session, nonce, csrDigest }: PossessionStatement): Bytes {
-  const fields = [prefix, TrustDomain.parse(trustDomain).name, session, nonce, csrDigest]
+  return lines(prefix, TrustDomain.parse(trustDomain).name, session, nonce, csrDigest)
+}
+
+function lines(...fields: readonly string[]): Bytes {
   return utf8(fields.map((field) => `${field}\n`).join(''))
 }

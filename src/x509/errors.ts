@@ -72,6 +72,15 @@ const CRL_ERRORS = {
   CRL_SIGNATURE_INVALID: 'The CRL is not signed by its issuer.',
 } as const satisfies ErrorTable
 
+const OCSP_ERRORS = {
+  OCSP_TOO_LARGE: 'The OCSP message is larger, or asks for more certificates, than is accepted.',
+  OCSP_MALFORMED: 'The OCSP message is not one that RFC 6960 has.',
+  OCSP_NONCE: 'A nonce of OCSP has 1 to 128 octets.',
+  OCSP_CRITICAL_EXTENSION: 'The OCSP request has a critical extension that is not understood here.',
+  OCSP_RESPONDER: 'The OCSP answer is not of the issuer, nor of a responder that it has delegated to.',
+  OCSP_SIGNATURE_INVALID: 'The OCSP answer is not signed by its responder.',
+} as const satisfies ErrorTable
+
 const PATH_ERRORS = {
   PATH_NOT_FOUND: 'No chain leads from the certificate to a trusted authority.',
   PATH_TOO_LONG: 'The chain has more certificates than are accepted.',
@@ -108,6 +117,7 @@ export const X509_ERRORS = {
   ...REQUEST_ERRORS,
   ...CERTIFICATE_ERRORS,
   ...CRL_ERRORS,
+  ...OCSP_ERRORS,
   ...PATH_ERRORS,
   ...SVID_ERRORS,
 } as const satisfies ErrorTable

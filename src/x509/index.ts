@@ -11,6 +11,11 @@ export {
   type RevokedCertificate,
 } from './crl/types.ts'
 export { verifyCrl } from './crl/verify.ts'
+export { IssuerNames } from './ocsp/cert-id.ts'
+export { parseOcspResponse, verifyOcspResponse, type OcspAnswer } from './ocsp/read-response.ts'
+export { encodeOcspRequest, OCSP_REQUEST_LIMITS, parseOcspRequest } from './ocsp/request.ts'
+export { createOcspResponse, encodeTbsOcsp, ocspFailure, type OcspTemplate } from './ocsp/response.ts'
+export type { CertId, CertIdHash, CertStatus, OcspFailure, OcspRequest, SingleResponse } from './ocsp/types.ts'
 export { createCsr } from './create-csr.ts'
 export { CertificateRequest, DEFAULT_CSR_LIMITS, parseCsr, type CsrLimits } from './csr.ts'
 export { KEY_USAGES } from './extensions/types.ts'

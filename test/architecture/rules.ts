@@ -200,12 +200,12 @@ const edges: readonly Rule[] = [
   }),
   forbid(
     'cli-has-no-inside',
-    'cli parses, calls and prints: the work is in server, node or client; only the clock is its own.',
+    'cli parses, calls and prints: the work is in server, node or client; the clock and keys in hardware it composes.',
     {
       from: { path: inside('cli') },
       to: {
         path: inside('adapters', 'api', 'flows', ...ROOMS),
-        pathNot: '^src/adapters/system/',
+        pathNot: '^src/adapters/(system|tpm-device|keys/pkcs11)/',
         dependencyTypesNot: TYPE_ONLY,
       },
     },

@@ -14,7 +14,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const set = domain.authorities.current()
     expect(set.mode).toBe('self-rooted')
-    for (const kind of ['x509', 'jwt-svid', 'access-token', 'status'] as const)
+    for (const kind of ['x509', 'jwt-svid', 'wit-svid', 'access-token', 'status'] as const)
       expect(states(domain, kind)).toEqual(['active'])
     const [anchor] = set.anchors()
     expect(anchor && authorityFindings(anchor)).toEqual([])
@@ -33,12 +33,15 @@ describe('the first authorities, self-rooted', () => {
       'authority.prepared',
       'authority.prepared',
       'authority.prepared',
+      'authority.prepared',
+      'authority.publish',
       'authority.publish',
       'authority.publish',
       'authority.publish',
       'authority.publish',
       'certificate.intent',
       'certificate.issued',
+      'authority.activate',
       'authority.activate',
       'authority.activate',
       'authority.activate',
@@ -50,7 +53,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const order = { actor: 'local:0', options: { mode: 'self-rooted' } } as const
     await initializeAuthorities(domain.ports, order)
-    expect(domain.store.all('Authority')).toHaveLength(4)
+    expect(domain.store.all('Authority')).toHaveLength(5)
     const rooted = { actor: 'local:0', options: { mode: 'rooted', root: 'generate' } } as const
     await expect(initializeAuthorities(domain.ports, rooted)).rejects.toMatchObject({ code: 'AUTHORITY_MODE' })
   })

@@ -1,73 +1,31 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { joinTokenAttestor } from '#attestation/index.ts'
 import { suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent } from '#flows/admin/agents.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
-import { ClockGuard } from '#flows/clock-guard.ts'
-import { enroll, type EnrollPorts } from '#flows/enroll.ts'
+import { enroll } from '#flows/enroll.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
-import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { renew } from '#flows/renew.ts'
-import { issuanceProfile } from '#issuance/index.ts'
 import { toBase64 } from '#kernel/bytes.ts'
-import { after, SECOND, type Instant } from '#kernel/instant.ts'
+import { after, SECOND } from '#kernel/instant.ts'
 import type { EnrollSessions } from '#flows/ports.ts'
 import { createCsr } from '#x509/index.ts'
 import { dropIdle, KINDS, type Database } from '../contract/store/subjects.ts'
-import { MemoryKeys } from '../fakes/keys.ts'
-import { FakeRandom } from '../fakes/random.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { csrOf, joinWith, peerWith } from '../support/enrollment.ts'
-import { TRUST_DOMAIN } from '../support/trust-domain.ts'
+import { closeReplicas, openReplicas, type ReplicaPorts } from '../support/replicas.ts'
 import { newKeyPair } from '../support/x509.ts'
 import { chainOf, deviceAuthority, deviceLeaf, signedAnswer, withDevices } from '../support/x509pop.ts'
 
-const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org', serverNames: ['id.example.org'] }
 const ADMIN = { kind: 'unix', uid: 1000 } as const
 const ANYONE = { kind: 'tls', chain: [], address: '192.0.2.1' } as const
 
 afterAll(dropIdle)
 
-/** Two replicas on one database, which share keys and time. */
-async function openReplicas(database: Database): Promise<readonly [EnrollPorts, EnrollPorts]> {
-  const keys = new MemoryKeys()
-  const { clock } = database
-  const open = async (replica: string, serialPrefix: number) => {
-    const store = await database.open(replica)
-    const tokens = { findByHash: (hash: string) => store.find('JoinToken', { hash }) }
-    // Time is a fake here, the database's own clock is not.
-    const marks = {
-      read: (name: string) => store.read(name),
-      write: (name: string, mark: Instant) => store.write(name, mark),
-      databaseNow: () => Promise.resolve(null),
-    }
-    const clockGuard = await ClockGuard.load({ clock, marks, replica })
-    const profile = issuanceProfile({ ...PROFILE, serialPrefix })
-    const random = new FakeRandom(replica)
-    return {
-      reader: store,
-      journal: store,
-      clock,
-      random,
-      keys,
-      clockGuard,
-      profile,
-      attestors: [joinTokenAttestor(tokens)],
-    }
-  }
-  const first = await open('one', 1)
-  const authorities = await initializeAuthorities(first, { actor: 'local:1000', options: { mode: 'self-rooted' } })
-  return [
-    { ...first, authorities },
-    { ...(await open('two', 2)), authorities },
-  ]
-}
-
 describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two replicas', (kind) => {
   let database: Database
-  let replicas: readonly [EnrollPorts, EnrollPorts]
+  let replicas: readonly [ReplicaPorts, ReplicaPorts]
   let token: string
   beforeEach(async () => {
     database = await kind.make()
@@ -79,17 +37,17 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
     token = (await addJoinToken(ports, admin, { agent: 'invoice-bot' })).token.reveal()
   })
   afterEach(async () => {
-    await Promise.all(replicas.map(({ reader }) => (reader as unknown as { close(): Promise<void> }).close()))
+    await closeReplicas(replicas)
     await database.dispose()
   })
 
   /** Each attempt at the replica whose turn it is. */
-  const atOnce = (count: number, attempt: (ports: EnrollPorts) => Promise<unknown>) =>
+  const atOnce = (count: number, attempt: (ports: ReplicaPorts) => Promise<unknown>) =>
     Promise.all(
       Array.from({ length: count }, (_, index) => codeOfAsync(() => attempt(replicas[index % 2 === 0 ? 0 : 1]))),
     )
 
-  async function join(ports: EnrollPorts) {
+  async function join(ports: ReplicaPorts) {
     const csr = await csrOf(newKeyPair())
     return enroll(ports, await authenticate(ports, ANYONE), joinWith(token, csr))
   }
@@ -114,13 +72,13 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
       csr: toBase64(csr),
     }
     if (one === undefined || two === undefined) throw new TypeError('expected two replicas')
-    const step = await startEnrollment(one, await authenticate(one, ANYONE), asked)
+    const step = await startEnrollment(one, await authenticate(replicas[0], ANYONE), asked)
     if ('svid' in step) throw new TypeError('expected a challenge')
     const { session, challenge } = step
-    const answer = signedAnswer({ session, nonce: challenge['nonce'] ?? '', csr })
+    const answer = signedAnswer({ session, nonce: challenge.nonce, csr })
     const results = await atOnce(40, async (ports) => {
       const replica = ports === replicas[0] ? one : two
-      return finishEnrollment(replica, await authenticate(replica, ANYONE), { session, answer })
+      return finishEnrollment(replica, await authenticate(replicas[0], ANYONE), { session, answer })
     })
     expect(results.filter((code) => code === 'ACCEPTED')).toHaveLength(1)
     expect(results.filter((code) => code === 'ENROLL_SESSION_USED')).toHaveLength(39)

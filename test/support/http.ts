@@ -33,7 +33,7 @@ export const LOCAL_ADMIN: Identity = {
 }
 
 export function fakeCaller(identity: Identity): Caller {
-  return callerOf(identity, { address: '192.0.2.1', expired: false })
+  return callerOf(identity, { address: '192.0.2.1', expired: false, method: 'certificate' })
 }
 
 /** Stories that do nothing: each request comes from `identity`, and refusals are kept. */

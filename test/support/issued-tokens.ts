@@ -1,5 +1,5 @@
 import { addResource } from '#flows/admin/resources.ts'
-import { authenticate } from '#flows/authenticate.ts'
+import { authenticate, type AuthenticatePorts } from '#flows/authenticate.ts'
 import { exchangeToken, type ExchangePorts } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
@@ -41,7 +41,7 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   await addResource(world.ports, world.admin, resource)
   await newAgent(world, { permissions: [{ audience: RECEIVER, actions: ['invoices:read'] }] })
   const { peer, answer } = await enrollNew(world)
-  const ports: ExchangePorts = {
+  const ports: ExchangePorts & AuthenticatePorts = {
     ...world.ports,
     statusIndexes: new StatusIndexes(world.store, 8),
     nonces: new ProofNonces({ reader: world.store, firsts: world.store, random: world.ports.random }),

@@ -2,20 +2,14 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose'
+import type { JWK, JWTPayload } from 'jose'
 import type { ForeignIssuer, Resolve } from '#adapters/outbound/index.ts'
 import { TestAuthority } from './certificate-authority.ts'
+import { signedBy, signingKey, type SigningKey } from './oidc.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 const DISCOVERY = '/.well-known/openid-configuration'
-
-interface IssuerKey {
-  readonly kid: string
-  readonly algorithm: string
-  readonly privateKey: CryptoKey
-  readonly jwk: JWK
-}
 
 /** A foreign issuer: a real HTTPS server under an authority of its own, and tokens that jose signs. */
 export class TestIssuer {
@@ -26,7 +20,8 @@ export class TestIssuer {
   readonly asked: string[] = []
   /** What is answered instead, by path. */
   readonly answers = new Map<string, Answer>()
-  keys: IssuerKey[] = []
+  keys: SigningKey[] = []
+  #made = 0
 
   private constructor(server: Server, authority: TestAuthority, host: string) {
     this.#server = server
@@ -66,11 +61,9 @@ export class TestIssuer {
     return this.asked.filter((path) => path === DISCOVERY).length
   }
 
-  async addKey(algorithm = 'RS256'): Promise<IssuerKey> {
-    const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
-    const kid = `key-${String(this.asked.length)}-${String(this.keys.length)}-${algorithm}`
-    const jwk = { ...(await exportJWK(publicKey)), kid, use: 'sig', alg: algorithm }
-    const key = { kid, algorithm, privateKey, jwk }
+  async addKey(algorithm = 'RS256'): Promise<SigningKey> {
+    const kid = `key-${String(this.#made++)}-${algorithm}`
+    const key = await signingKey(kid, algorithm)
     this.keys.push(key)
     return key
   }
@@ -87,8 +80,7 @@ export class TestIssuer {
 
   async sign(claims: JWTPayload, key = this.keys[0]): Promise<string> {
     if (key === undefined) throw new TypeError('the issuer has no key')
-    const header = { alg: key.algorithm, kid: key.kid, typ: 'JWT' }
-    return new SignJWT(claims).setProtectedHeader(header).sign(key.privateKey)
+    return signedBy(key, claims)
   }
 
   /** Answers a path with this JSON, whatever its status. */

@@ -22,8 +22,7 @@ export const SERIAL = new Uint8Array(18).fill(7)
 export const URI = 'spiffe://example.org/agent/bot/i-1'
 export const STATUS = {
   crl: 'http://status.example.org/crl/a/1.crl',
-  ocsp: 'http://status.example.org/ocsp',
-  caIssuers: 'http://status.example.org/ca/a.cer',
+  online: { ocsp: 'http://status.example.org/ocsp', caIssuers: 'http://status.example.org/ca/a.cer' },
 }
 
 export const LEAF: Expected = {
@@ -72,8 +71,8 @@ export const leafExtensions = (): Extension[] => [
     kind: 'authorityInfoAccess',
     critical: false,
     accesses: [
-      { method: 'ocsp', uri: STATUS.ocsp },
-      { method: 'caIssuers', uri: STATUS.caIssuers },
+      { method: 'ocsp', uri: STATUS.online.ocsp },
+      { method: 'caIssuers', uri: STATUS.online.caIssuers },
     ],
   },
   {

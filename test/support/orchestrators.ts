@@ -16,7 +16,7 @@ export function orchestratorOf(house: TaskHouse, subjects: readonly string[], ag
     { trustDomain: TrustDomain.parse('example.org'), now: house.clock.now(), random: house.random },
   )
   house.store.seed('Principal', principal)
-  return callerOf({ kind: 'local', uid, principal }, { address: 'unix', expired: false })
+  return callerOf({ kind: 'local', uid, principal }, { address: 'unix', expired: false, method: 'certificate' })
 }
 
 export function orchestrate(

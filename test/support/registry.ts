@@ -46,6 +46,7 @@ export function instanceRecord(agent: AgentRecord, changes: Partial<InstanceReco
     attestedAt: EPOCH,
     lineage: 'lin_1',
     state: 'active',
+    workload: null,
     createdAt: EPOCH,
     ...changes,
   }

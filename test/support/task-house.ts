@@ -181,6 +181,7 @@ export class TaskHouse {
       attestedAt: now,
       lineage: `lin_${number}`,
       state: 'active',
+      workload: null,
       createdAt: now,
       ...change,
     })
@@ -227,7 +228,7 @@ export class TaskHouse {
     const { thumbprint } = copy
     const spiffeId = SpiffeId.parse(copy.spiffeId)
     const identity = { kind: 'agent', agent, instance, certificate, spiffeId, thumbprint } as const
-    return callerOf(identity, { address: '127.0.0.1', expired: false })
+    return callerOf(identity, { address: '127.0.0.1', expired: false, method: 'certificate' })
   }
 
   principal(subject: string, ...roles: readonly Role[]): Caller {
@@ -235,11 +236,11 @@ export class TaskHouse {
     const lists = { subjects: [], agents: [] }
     const rest = { ...lists, state: 'active', version: 1, createdAt } as const
     const principal = { id: 'prn_1', subject, name: subject, roles, ...rest }
-    return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false })
+    return callerOf({ kind: 'local', uid: 1000, principal }, { address: 'unix', expired: false, method: 'certificate' })
   }
 
   anonymous(): Caller {
-    return callerOf({ kind: 'anonymous' }, { address: '127.0.0.1', expired: false })
+    return callerOf({ kind: 'anonymous' }, { address: '127.0.0.1', expired: false, method: 'certificate' })
   }
 
   open(copy: Copy, change: Partial<OpenTaskRequest> = {}): Promise<TaskView> {

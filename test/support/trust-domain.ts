@@ -1,6 +1,7 @@
 import type { CurrentAuthorities } from '#authority/index.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import { initializeAuthorities, type InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
+import type { AuthenticatePorts } from '#flows/authenticate.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import type { IssueX509SvidOrder } from '#flows/issue-x509-svid.ts'
 import { issuanceProfile, type IssuanceProfileFields } from '#issuance/index.ts'
@@ -22,7 +23,7 @@ export interface TestTrustDomain {
   readonly clock: FakeClock
   readonly store: MemoryStore
   readonly keys: MemoryKeys
-  readonly ports: AuthorityPorts
+  readonly ports: AuthorityPorts & AuthenticatePorts
   readonly authorities: CurrentAuthorities
 }
 
@@ -36,7 +37,9 @@ export interface TestTrustDomainOptions {
 export async function emptyTrustDomain(
   profile: Partial<IssuanceProfileFields> = {},
   now?: Instant,
-): Promise<Omit<TestTrustDomain, 'ports' | 'authorities'> & { ports: Omit<AuthorityPorts, 'authorities'> }> {
+): Promise<
+  Omit<TestTrustDomain, 'ports' | 'authorities'> & { ports: Omit<AuthorityPorts & AuthenticatePorts, 'authorities'> }
+> {
   const clock = new FakeClock(now)
   const random = new FakeRandom()
   const store = new MemoryStore({ clock })
@@ -45,6 +48,7 @@ export async function emptyTrustDomain(
   const ports = {
     reader: store,
     journal: store,
+    firsts: store,
     clock,
     random,
     keys,
@@ -110,6 +114,7 @@ export function instanceRecord(agent: AgentRecord, changes: Partial<InstanceReco
     attestedAt: agent.createdAt,
     lineage: 'lin_00000000000000000000000001',
     state: 'active',
+    workload: null,
     createdAt: agent.createdAt,
     ...changes,
   }
@@ -147,6 +152,7 @@ export async function svidOrder(domain: TestTrustDomain, options: SvidOrderOptio
     idempotencyKey: `key-${instance.id}`,
     guards: [],
     changes: [],
+    wit: false,
     ...options.order,
   }
 }

@@ -41,6 +41,10 @@ export class Workbench {
     return readFileSync(join(this.#folder, name), 'utf8')
   }
 
+  bytes(name: string): Bytes {
+    return new Uint8Array(readFileSync(join(this.#folder, name)))
+  }
+
   writeCertificates(name: string, ...certificates: Bytes[]): string {
     return this.write(name, certificates.map((der) => toPem('CERTIFICATE', der)).join(''))
   }

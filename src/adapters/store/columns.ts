@@ -35,7 +35,7 @@ const TABLES = {
   },
   Instance: {
     primaryKey: ['id'],
-    unique: [],
+    unique: [['workload']],
     columns: {
       id: 'text',
       spiffeId: 'text',
@@ -50,6 +50,7 @@ const TABLES = {
       attestedAt: 'integer',
       lineage: 'text',
       state: 'text',
+      workload: 'text?',
       createdAt: 'integer',
     },
   },

@@ -1,6 +1,6 @@
 import { fromBase64, fromHex, toBase64, type Bytes } from '#kernel/bytes.ts'
 import type { JsonObject } from '#kernel/json.ts'
-import { hasAttributes, parsePublic, TPM_HANDLE } from '#tpm/index.ts'
+import { hasAttributes, parsePublic, spkiOf, TPM_HANDLE } from '#tpm/index.ts'
 import { parseTpmAddress } from './address.ts'
 import { tpmDeviceError } from './errors.ts'
 import { handleText, type KeyBlob } from './objects.ts'
@@ -18,6 +18,7 @@ export function describeKey({ address, parent, ...blob }: StoredKey): JsonObject
     type: 'tpm',
     address,
     parent: handleText(parent),
+    public_key: toBase64(spkiOf(parsePublic(blob.public))),
     public: toBase64(blob.public),
     private: toBase64(blob.private),
   }

@@ -9,7 +9,7 @@ import { httpError } from './errors.ts'
 import { failureOf } from './failures.ts'
 import type { Flows } from './flows.ts'
 import { prefixOf, type RateLimit } from './gcra.ts'
-import type { PeerOf } from './peer.ts'
+import { showing, type PeerOf } from './peer.ts'
 import type { RequestLog, RequestMetrics } from './ports.ts'
 import type { Route } from './route.ts'
 
@@ -69,7 +69,7 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
   let caller: Caller | null = null
   try {
     checkOrigin(request, flows.publicUrl)
-    const peer = peerOf(request)
+    const peer = showing(peerOf(request), request, flows.publicUrl)
     caller = await (route.authentication === 'renewal' ? flows.authenticateForRenewal(peer) : flows.authenticate(peer))
     visitor.name = caller.name
     admit(caller, route)

@@ -1,3 +1,4 @@
+import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
@@ -102,7 +103,7 @@ const ENROLLMENT = {
   ...each({ status: 400 }, EVIDENCE_MALFORMED),
   ...each(DENIED, EVIDENCE_REFUSED),
   ...each(DENIED, ['JOIN_TOKEN_UNKNOWN', 'JOIN_TOKEN_EXPIRED', 'JOIN_TOKEN_USED', 'JOIN_TOKEN_OTHER_AGENT']),
-  ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING']),
+  ...each({ status: 409 }, ['JOIN_TOKEN_AGENT_HAS_SELECTORS', 'JOIN_TOKEN_PIN_MISSING', 'WORKLOAD_CHANGED']),
 }
 
 const REGISTRY = {
@@ -136,6 +137,7 @@ const REGISTRY = {
     'AGENT_AMBIGUOUS',
     'KEY_CLASS_NOT_ALLOWED',
     'ATTESTATION_TOO_OLD',
+    'ATTESTED_KEY_CHANGED',
     'INSTANCE_NOT_ACTIVE',
   ]),
 }
@@ -267,6 +269,8 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  // A ceremony never goes through the server; its codes are in the union of all stories.
+  ...each({ status: 400 }, Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import type { Peer } from '#authentication/index.ts'
+import type { Peer, ShownTokens } from '#authentication/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import { httpError } from './errors.ts'
 
@@ -39,4 +39,27 @@ function presentedChain(socket: TLSSocket): readonly Bytes[] {
     certificate = certificate.issuerCertificate
   }
   return chain
+}
+
+/**
+ * The peer together with the tokens in the headers of this request. Where there are none it is the peer as it was, so
+ * that nobody else pays for them.
+ */
+export function showing(peer: Peer, request: IncomingMessage, publicUrl: string): Peer {
+  const { 'workload-identity-token': identities, 'workload-proof-token': proofs } = request.headersDistinct
+  const { authorization, 'txn-token': transactionToken } = request.headers
+  if (peer.kind !== 'tls' || (identities ?? proofs ?? authorization) === undefined) return peer
+  const shown: ShownTokens = {
+    identities: identities ?? [],
+    proofs: proofs ?? [],
+    authorization,
+    transactionToken: typeof transactionToken === 'string' ? transactionToken : undefined,
+    url: `${publicUrl}${pathOf(request.url ?? '')}`,
+  }
+  return { ...peer, shown }
+}
+
+function pathOf(target: string): string {
+  const end = target.indexOf('?')
+  return end === -1 ? target : target.slice(0, end)
 }

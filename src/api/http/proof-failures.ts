@@ -18,6 +18,13 @@ export const DPOP_CODES = [
 
 /** What is wrong with a workload identity token or its proof. */
 export const WORKLOAD_CODES = [
+  'WORKLOAD_HEADER_MULTIPLE',
+  'WORKLOAD_IDENTITY_MISSING',
+  'WORKLOAD_PROOF_MISSING',
+  'WIT_IN_AUTHORIZATION',
+  'WIT_UNKNOWN',
+  'WIT_REVOKED',
+  'CREDENTIALS_DIFFER',
   'WIT_MALFORMED',
   'WIT_TYPE_WRONG',
   'WIT_CLAIM_INVALID',

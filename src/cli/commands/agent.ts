@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { JsonObject } from '#kernel/json.ts'
 import { action, collect, example, list, text, type Options } from '../action.ts'
+import { readText } from '../connection.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
@@ -45,6 +46,7 @@ function agentBody(name: string, options: Options): JsonObject {
     ...lifetime(options, 'lifetime', '--lifetime', 'x509_lifetime'),
     ...lifetime(options, 'tokenLifetime', '--token-lifetime', 'token_lifetime'),
     ...lifetime(options, 'renewGrace', '--renew-grace', 'renew_grace'),
+    ...lifetime(options, 'maxAttestationAge', '--max-attestation-age', 'max_attestation_age'),
   }
 }
 
@@ -70,6 +72,10 @@ function addAgent(agent: Command): void {
     .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')
     .option('--token-lifetime <duration>', 'life of its task tokens, at most 5m (default: 3m)')
     .option('--renew-grace <duration>', 'how long after expiry it may still renew')
+    .option(
+      '--max-attestation-age <duration>',
+      'how long after its enrollment it may renew, at least 5m (default: 365d)',
+    )
   example(
     add,
     "writ agent add invoice-bot --owner billing-team --allow 'https://billing.example.org=invoices:read,invoices:pay'",
@@ -106,20 +112,35 @@ function explainAgent(agent: Command): void {
     .description('say which agent evidence is for, or which selectors the nearest ones miss')
     .option('--selector <type:value>', 'a fact that the evidence shows; repeatable', collect)
     .option('--instance <id>', 'the facts that an enrolled instance has shown')
+    .option('--oidc-token-file <file>', 'an identity token, or - for standard input; it is not used up')
+    .option('--provider <name>', "the name of that token's issuer, where the server knows it under several")
   example(explain, 'writ agent explain --selector x509pop:devices:subject:cn:sensor-7')
   action(explain, async (context, options) => {
-    const selectors = list(options, 'selector')
-    const instance = text(options, 'instance')
-    if ((selectors.length === 0) === (instance === undefined)) {
-      throw cliError('USAGE', { details: { missing: 'either --selector FACT or --instance i-…' } })
-    }
-    const json: JsonObject = instance === undefined ? { selectors } : { instance }
-    const call = { method: 'POST', path: '/v1/agents/explain', json } as const
-    const { agents = [] } = (await context.withAdmin((admin) => admin.call(call))) as JsonObject
+    const call = { method: 'POST', path: '/v1/agents/explain', json: explained(options) } as const
+    const { agents = [], selectors = [] } = (await context.withAdmin((admin) => admin.call(call))) as JsonObject
     const matching = (agents as readonly JsonObject[]).filter(({ matches }) => matches === true)
-    const said = matching.length === 0 ? 'no agent matches; the nearest ones:' : 'agents, the matching first:'
+    const found = matching.length === 0 ? 'no agent matches; the nearest ones:' : 'agents, the matching first:'
+    const shown = (selectors as readonly string[]).map((selector) => `shown: ${selector}\n`).join('')
+    const said = text(options, 'oidcTokenFile') === undefined ? found : shown + found
     report(context.terminal, { said, facts: agents, columns: ['name', 'matches', 'reasons'] })
   })
+}
+
+function explained(options: Options): JsonObject {
+  const selectors = list(options, 'selector')
+  const instance = text(options, 'instance')
+  const file = text(options, 'oidcTokenFile')
+  const given = [selectors.length > 0, instance !== undefined, file !== undefined]
+  if (given.filter(Boolean).length !== 1) {
+    throw cliError('USAGE', {
+      details: { missing: 'one of --selector FACT, --instance i-… and --oidc-token-file FILE' },
+    })
+  }
+  if (selectors.length > 0) return { selectors }
+  if (instance !== undefined) return { instance }
+  const provider = text(options, 'provider')
+  const evidence = { token: readText(file ?? '').trim() }
+  return { attestor: 'oidc', evidence, ...(provider === undefined ? {} : { provider }) }
 }
 
 const STATES = {

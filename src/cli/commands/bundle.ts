@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { readIdentity } from '#client/index.ts'
 import { parseJson } from '#kernel/json.ts'
 import { action, example, text } from '../action.ts'
 import { identityFolder, asIdentity } from './identity.ts'
@@ -23,7 +22,7 @@ export function bundleCommands(program: Command): void {
 }
 
 async function documentOf(context: Context, options: Options): Promise<string> {
-  if (options['offline'] === true) return readIdentity(identityFolder(options)).bundleJson
+  if (options['offline'] === true) return context.keys.identityIn(identityFolder(options)).bundleJson
   if (text(options, 'identity') !== undefined) return asIdentity(context, options, (session) => session.fetchBundle())
   return JSON.stringify(await context.withAdmin((admin) => admin.call({ method: 'GET', path: '/bundle' })))
 }

@@ -3,11 +3,13 @@ import {
   anchorsOf,
   callService,
   credentialOf,
-  readIdentity,
+  presentedToken,
   type ConnectionPolicy,
+  type Identity,
   type PeerExpectation,
   type ServiceAnswer,
 } from '#client/index.ts'
+import { Secret } from '#kernel/secret.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -19,7 +21,9 @@ const MAX_SHOWN = 64 * 1024
 export function callCommand(program: Command): void {
   const command = program
     .command('call <url>')
-    .description('call a service over mTLS as this identity, with a task token if one is given')
+    .description(
+      'call a service over mTLS as this identity, or signed by its key in hardware, with a task token if one is given',
+    )
     .option('--token-file <file>', 'the task token, or - for standard input')
     .option(
       '--expect <spiffe-id>',
@@ -35,12 +39,12 @@ export function callCommand(program: Command): void {
 async function call(context: Context, options: Options, url: string): Promise<void> {
   if (!URL.canParse(url) || !url.startsWith('https://'))
     throw cliError('USAGE', { details: { url, expected: 'https://…' } })
+  const identity = context.keys.identityIn(identityFolder(options))
   const tokenFile = text(options, 'tokenFile')
-  const answer = await callService(policyOf(context, options), {
-    url,
-    method: text(options, 'method') ?? 'GET',
-    ...(tokenFile === undefined ? {} : { token: readText(tokenFile).trim() }),
-  })
+  const method = text(options, 'method') ?? 'GET'
+  const token = tokenFile === undefined ? null : new Secret(readText(tokenFile).trim())
+  const headers = token === null ? {} : await presentedToken(identity, context, { method, url, token })
+  const answer = await callService(policyOf(context, options, identity), { url, method, headers })
   show(context, answer)
 }
 
@@ -51,14 +55,12 @@ function show(context: Context, { status, challenge, body: whole }: ServiceAnswe
   if (status >= 400) process.exitCode = EXIT.refused
 }
 
-function policyOf(context: Context, options: Options): ConnectionPolicy {
-  const identity = readIdentity(identityFolder(options))
+function policyOf(context: Context, options: Options, identity: Identity): ConnectionPolicy {
   const anchors = anchorsOf(identity)
   const expected = text(options, 'expect')
   const expectation = (hostname: string): PeerExpectation =>
     expected === undefined
       ? { kind: 'dns-name', name: hostname }
       : { kind: 'spiffe-id', accepts: (id) => id === expected || id.startsWith(`${expected}/`) }
-  const credential = credentialOf(identity)
-  return { trust: () => ({ kind: 'anchors', anchors }), expectation, credential, clock: context.clock }
+  return { trust: () => ({ kind: 'anchors', anchors }), expectation, ...credentialOf(identity), clock: context.clock }
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readIdentity, withSession, writeIdentity, type Session } from '#client/index.ts'
+import { withSession, writeIdentity, type Session } from '#client/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import type { Context } from '../context.ts'
 import { enrollFrom, enrollmentOptions, facts, identityFolder } from '../enrollment.ts'
@@ -15,7 +15,7 @@ export async function asIdentity<Value>(
   options: Options,
   use: (session: Session) => Promise<Value>,
 ): Promise<Value> {
-  return withSession(readIdentity(identityFolder(options)), context.clock, use)
+  return withSession(context.keys.identityIn(identityFolder(options)), context, use)
 }
 
 export function identityCommands(program: Command): void {
@@ -71,7 +71,7 @@ function showCommand(program: Command): void {
   const command = program.command('show').description('show the identity in the identity folder')
   action(example(command, 'writ show --identity ./identity'), (context, options) => {
     const folder = identityFolder(options)
-    const identity = readIdentity(folder)
+    const identity = context.keys.identityIn(folder)
     report(context.terminal, {
       said: `identity in ${folder}:`,
       facts: { ...facts(identity, folder), server: identity.server },

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { certificatesOf, readIdentity, trustOfBundle } from '#client/index.ts'
+import { certificatesOf, trustOfBundle } from '#client/index.ts'
 import { SpiffeId, type TrustDomain } from '#spiffe/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -30,7 +30,7 @@ function verified(context: Context, options: Options, file: string): JsonObject 
     const leaf = parseCertificate(chain[0] ?? new Uint8Array())
     const uri = leaf.extension('subjectAltName')?.names.find((name) => name.type === 'uri')?.value ?? ''
     const trustDomain = SpiffeId.parse(uri).trustDomain
-    const svid = verifyX509Svid(chain, () => anchorsFor(trustDomain, options), {
+    const svid = verifyX509Svid(chain, () => anchorsFor(context, trustDomain, options), {
       at: context.clock.now(),
       purpose: 'clientAuth',
     })
@@ -48,10 +48,10 @@ function verified(context: Context, options: Options, file: string): JsonObject 
   }
 }
 
-function anchorsFor(trustDomain: TrustDomain, options: Options): ReturnType<typeof certificatesOf> {
+function anchorsFor(context: Context, trustDomain: TrustDomain, options: Options): ReturnType<typeof certificatesOf> {
   const file = text(options, 'trustBundle')
   const document =
-    file === undefined ? readIdentity(text(options, 'identity') ?? 'identity').bundleJson : readText(file)
+    file === undefined ? context.keys.identityIn(text(options, 'identity') ?? 'identity').bundleJson : readText(file)
   const trust = trustOfBundle(trustDomain.name, document)
   return trust.kind === 'anchors' ? trust.anchors : []
 }

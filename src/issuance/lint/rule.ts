@@ -24,8 +24,8 @@ export interface AttestationFacts {
 
 export interface StatusUris {
   readonly crl: string
-  readonly ocsp: string
-  readonly caIssuers: string
+  /** Null for what a root signs: there is nobody to answer for it but its CRLs, and nothing above it to fetch. */
+  readonly online: { readonly ocsp: string; readonly caIssuers: string } | null
 }
 
 /** What was decided before anything was encoded: the rules hold the encoding against it. */

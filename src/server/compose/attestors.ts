@@ -1,22 +1,33 @@
 import { readFileSync } from 'node:fs'
 import {
   joinTokenAttestor,
+  oidcAttestor,
   tpmAttestor,
+  tpmKeyAttestation,
   x509popAttestor,
+  yubikeyPivAttestation,
   type Attestor,
+  type KeyAttestation,
+  type OidcOptions,
+  type OidcProvider,
   type TpmProvider,
   type X509popProvider,
 } from '#attestation/index.ts'
 import type { Reader } from '#flows/ports.ts'
+import { DAY, HOUR, SECOND } from '#kernel/instant.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import { fromPemList, parseCertificate, type Certificate } from '#x509/index.ts'
 import type { Config } from '../config/load.ts'
+import type { OidcConfig } from '../config/oidc.ts'
 import { serverError } from '../errors.ts'
+import { foreignIssuers, issuerKeysOf, type IssuerParts } from './issuers.ts'
 
 /** The configured sources of evidence, their files read. */
 export interface Providers {
   readonly x509pop: readonly X509popProvider[]
   readonly tpm: readonly TpmProvider[]
+  readonly keys: readonly KeyAttestation[]
+  readonly oidc: OidcOptions
 }
 
 export interface AttestorParts {
@@ -27,17 +38,36 @@ export interface AttestorParts {
 
 /** Join tokens always; every other attestor once something is configured for it. */
 export function attestorsOf({ trustDomain, providers, reader }: AttestorParts): readonly Attestor[] {
-  const { x509pop, tpm } = providers
+  const { x509pop, tpm, oidc } = providers
   return [
     joinTokenAttestor({ findByHash: (hash) => reader.find('JoinToken', { hash }) }),
     ...(x509pop.length === 0 ? [] : [x509popAttestor({ trustDomain, providers: x509pop })]),
     ...(tpm.length === 0 ? [] : [tpmAttestor({ trustDomain, providers: tpm })]),
+    ...(oidc.providers.length === 0 ? [] : [oidcAttestor(oidc)]),
   ]
 }
 
 /** Everything that the configuration names for attestors, read once. @throws CONFIG_VALUE_INVALID */
-export function readProviders(config: Config): Providers {
-  return { x509pop: x509popProviders(config), tpm: tpmProviders(config) }
+export function readProviders(config: Config, parts: IssuerParts): Providers {
+  return {
+    x509pop: x509popProviders(config),
+    tpm: tpmProviders(config),
+    oidc: oidcOptions(config, parts),
+    keys: keyAttestations(config),
+  }
+}
+
+/** Issuers of workload identity tokens, and their keys. */
+function oidcOptions(config: Config, parts: IssuerParts): OidcOptions {
+  const { oidc } = config.attestors
+  const issuers = foreignIssuers(oidc, 'attestors.oidc')
+  return { providers: oidc.map((one) => providerOf(one, config.public_url)), keys: issuerKeysOf(issuers, parts) }
+}
+
+function providerOf(one: OidcConfig, publicUrl: string): OidcProvider {
+  const { name, issuer, audience = publicUrl, use, max_token_age: age, claims, supersedes_by: by } = one
+  const maxTokenAge = age === undefined ? (use === 'single' ? HOUR : DAY) : age * SECOND
+  return { name, issuer, audience, use, maxTokenAge, claims: claims ?? null, supersedesBy: by ?? [] }
 }
 
 /** The roots of each provider, read once. @throws CONFIG_VALUE_INVALID */
@@ -63,6 +93,17 @@ export function tpmProviders(config: Config): readonly TpmProvider[] {
       pcrs: one.pcrs ?? null,
     }
   })
+}
+
+/** @throws CONFIG_VALUE_INVALID */
+export function keyAttestations(config: Config): readonly KeyAttestation[] {
+  const { yubikey_piv: yubikey, tpm } = config.key_attestation
+  const rootsOf = (type: string, file: string): readonly Certificate[] =>
+    readRoots(`key_attestation.${type}.roots_file`, file)
+  return [
+    ...(yubikey === undefined ? [] : [yubikeyPivAttestation(rootsOf('yubikey_piv', yubikey.roots_file))]),
+    ...(tpm === undefined ? [] : [tpmKeyAttestation(rootsOf('tpm', tpm.roots_file))]),
+  ]
 }
 
 function readRoots(key: string, file: string): readonly Certificate[] {

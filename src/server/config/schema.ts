@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { keysSchema } from './keys-schema.ts'
+import { oidcProviders } from './oidc.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const EK_HASH = /^[0-9a-f]{64}$/
@@ -133,8 +135,20 @@ export const configSchema = z.strictObject({
         .max(16)
         .refine(haveOwnNames, 'names differ')
         .default([]),
+      oidc: oidcProviders,
       /** TPMs, by the roots of their manufacturers or by the endorsement keys themselves. */
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
+    })
+    .prefault({}),
+  /** Where private keys live: files in the data folder unless tokens are named. */
+  keys: keysSchema.prefault({}),
+  /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
+  key_attestation: z
+    .strictObject({
+      /** Yubico's PIV attestation roots. */
+      yubikey_piv: z.strictObject({ roots_file: file }).optional(),
+      /** Authorities that certify attestation keys of TPMs. */
+      tpm: z.strictObject({ roots_file: file }).optional(),
     })
     .prefault({}),
   name_constraints: z.boolean().default(false),
@@ -146,8 +160,8 @@ export type ConfigFile = z.input<typeof configSchema>
 export type ConfigValues = z.output<typeof configSchema>
 
 /** What each group of keys may hold, for the nearest one to an unknown key. */
-export function keysAt(path: readonly PropertyKey[]): readonly string[] {
-  let schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Node
+export function keysAt(path: readonly PropertyKey[], of: z.ZodType = configSchema): readonly string[] {
+  let schema = z.toJSONSchema(of, { io: 'input', unrepresentable: 'any' }) as Node
   for (const step of path) schema = (typeof step === 'number' ? schema.items : schema.properties?.[String(step)]) ?? {}
   return Object.keys(schema.properties ?? {})
 }

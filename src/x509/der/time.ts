@@ -23,6 +23,15 @@ export function readTime(reader: DerReader): Instant {
   return instant(milliseconds)
 }
 
+/** GeneralizedTime of any year, as OCSP has it: UTC, seconds present, no fractions. @throws DER_TIME */
+export function readGeneralizedTime(reader: DerReader): Instant {
+  const start = reader.offset
+  const octets = reader.content(TAG.generalizedTime)
+  const milliseconds = utcMilliseconds(decimals(octets, 0, 4), octets, 4)
+  if (octets.length !== 15 || octets[14] !== 0x5a || !(milliseconds >= 0)) throw derFault('DER_TIME', start)
+  return instant(milliseconds)
+}
+
 function twoDigitYear(octets: Bytes): number {
   const year = decimals(octets, 0, 2)
   return year < 50 ? 2000 + year : 1900 + year
@@ -51,12 +60,17 @@ function decimals(octets: Bytes, offset: number, count: number): number {
   return value
 }
 
-/** The text and the tag of a Time. @throws DER_TIME unless the moment is a whole second */
-export function timeText(moment: Instant): { tag: number; text: string } {
+/** The text of a GeneralizedTime. @throws DER_TIME unless the moment is a whole second */
+export function generalizedText(moment: Instant): string {
   if (moment % SECOND !== 0) throw derFault('DER_TIME', 0)
   const text = toRfc3339(moment)
   const digits = text.slice(0, 4) + text.slice(5, 7) + text.slice(8, 10) + text.slice(11, 13) + text.slice(14, 16)
-  const generalized = `${digits}${text.slice(17, 19)}Z`
+  return `${digits}${text.slice(17, 19)}Z`
+}
+
+/** The text and the tag of a Time. @throws DER_TIME unless the moment is a whole second */
+export function timeText(moment: Instant): { tag: number; text: string } {
+  const generalized = generalizedText(moment)
   return moment < FIRST_GENERALIZED
     ? { tag: TAG.utcTime, text: generalized.slice(2) }
     : { tag: TAG.generalizedTime, text: generalized }

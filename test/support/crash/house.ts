@@ -9,7 +9,7 @@ import type { Caller } from '#authentication/index.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
 import { addAgent } from '#flows/admin/agents.ts'
 import { addResource } from '#flows/admin/resources.ts'
-import { authenticate } from '#flows/authenticate.ts'
+import { authenticate, type AuthenticatePorts } from '#flows/authenticate.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollPorts } from '#flows/enroll.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
@@ -36,7 +36,7 @@ export interface HouseOptions {
 export interface House {
   readonly store: Store
   readonly points: CrashPoints
-  readonly ports: AuthorityPorts & EnrollPorts & ExchangePorts & { readonly counters: Store }
+  readonly ports: AuthorityPorts & EnrollPorts & ExchangePorts & AuthenticatePorts & { readonly counters: Store }
   readonly admin: Caller
   readonly anonymous: Caller
   close(): Promise<void>
@@ -78,6 +78,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     authorities,
     attestors: [joinTokenAttestor({ findByHash: (hash) => store.find('JoinToken', { hash }) })],
     counters: store,
+    firsts: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
   }

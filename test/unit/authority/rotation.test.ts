@@ -5,7 +5,7 @@ import { AUTHORITY_NOW as NOW, authorityRecord } from '../../support/authorities
 
 /** Only what is due for jwt-svid: the other kinds are looked after by an active one of their own. */
 function due(now: Instant, ...records: readonly AuthorityRecord[]) {
-  const others = (['x509', 'access-token', 'status'] as const).map((kind) =>
+  const others = (['x509', 'wit-svid', 'access-token', 'status'] as const).map((kind) =>
     authorityRecord({
       id: `aut_${kind}`,
       kind,
@@ -35,6 +35,7 @@ describe('what is due in a rotation', () => {
     expect(dueSteps({ records: [], now: NOW, longestLeaf: DAY })).toEqual([
       { step: 'prepare', kind: 'x509' },
       { step: 'prepare', kind: 'jwt-svid' },
+      { step: 'prepare', kind: 'wit-svid' },
       { step: 'prepare', kind: 'access-token' },
       { step: 'prepare', kind: 'status' },
     ])
@@ -76,7 +77,7 @@ describe('what is due in a rotation', () => {
   it('gives up an X.509 authority whose certificate never came, and waits for one that is being made', () => {
     const half = authorityRecord({ id: 'h', kind: 'x509', state: 'prepared', createdAt: NOW })
     const steps = (now: Instant) => dueSteps({ records: [half], now, longestLeaf: DAY }).map(({ step }) => step)
-    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare', 'prepare'])
-    expect(steps(at(5 * MINUTE + 1))).toEqual(['retire', 'prepare', 'prepare', 'prepare', 'prepare'])
+    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare', 'prepare', 'prepare'])
+    expect(steps(at(5 * MINUTE + 1))).toEqual(['retire', 'prepare', 'prepare', 'prepare', 'prepare', 'prepare'])
   })
 })

@@ -14,6 +14,8 @@ type Asked<Name extends Question> = Outcome<Questions[Name]['answer']>
 const OWNERS = new Map<string, ModuleOwner>()
 /** Milliseconds. */
 const INITIALIZE_LIMIT = 30_000
+const CLOSE_PATIENCE = 5_000
+const REBUILD_PATIENCE = 1_000
 
 /**
  * The one owner of C_Initialize and C_Finalize of a module in this process: Cryptoki is initialized for the process, not
@@ -86,7 +88,9 @@ export class ModuleOwner {
   }
 
   async #close(): Promise<void> {
-    if (this.#stuck.size === 0 && this.#initialized !== null) await this.ask('finalize', {}, INITIALIZE_LIMIT)
+    await within(CLOSE_PATIENCE, Promise.all(this.#stuck))
+    // Also when initializing failed: the module may be initialized all the same.
+    if (this.#stuck.size === 0) await this.ask('finalize', {}, INITIALIZE_LIMIT)
     const keeper = this.#keeper
     this.#keeper = null
     OWNERS.delete(this.path)
@@ -96,10 +100,13 @@ export class ModuleOwner {
 
   async #rebuild(): Promise<Asked<'initialize'>> {
     await Promise.all([...this.#users].map((user) => user.leave()))
+    // One that was given up on may be on its way out.
+    await within(REBUILD_PATIENCE, Promise.all(this.#stuck))
     if (this.#stuck.size > 0) return failed('THREAD_HUNG')
-    const finalized = await this.ask('finalize', {}, INITIALIZE_LIMIT)
+    // A module that has lost its other half may say that it cannot be finalized, and be so all the same.
+    await this.ask('finalize', {}, INITIALIZE_LIMIT)
     this.#initialized = null
-    const outcome = finalized.ok ? await this.initialize() : finalized
+    const outcome = await this.initialize()
     for (const user of this.#users) user.rebuilt()
     return outcome
   }
@@ -117,4 +124,14 @@ export class ModuleOwner {
 
 function failed(reason: Reason): Asked<'initialize'> {
   return { ok: false, reason }
+}
+
+/** Resolves when the work is done, or after so many milliseconds. */
+async function within(limit: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, limit)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }

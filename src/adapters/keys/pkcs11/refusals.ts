@@ -20,10 +20,13 @@ export function refusalOf(token: string, reason: Reason): WritError {
   const refusal = REFUSALS[reason]
   if (refusal !== undefined) return refusal(details)
   if (isPinReason(reason)) return pkcs11Error('KEY_PIN_REFUSED', { details })
-  return keysError('KEY_UNAVAILABLE', { details })
+  return unavailable(token, reason)
 }
 
 /** While the token is in use: what is wrong with it is not the caller's business, but to come back. */
 export function unavailable(token: string, reason: Reason): WritError {
-  return keysError('KEY_UNAVAILABLE', { details: { token, reason } })
+  return keysError('KEY_UNAVAILABLE', {
+    message: `keys in ${token} are unavailable: ${reason}`,
+    details: { token, reason },
+  })
 }

@@ -1,33 +1,12 @@
 import type { Bytes } from '#kernel/bytes.ts'
-import { ModuleThread } from './module-thread.ts'
-import type { Outcome, Reason, SignJob, SignKey, SignResult, TokenQuery } from './protocol.ts'
+import type { Outcome, Reason, SignJob, SignKey, SignResult } from './protocol.ts'
+import { SignerThread, type SignerOptions, type Waiting } from './signer-thread.ts'
 
-export interface SigningOptions {
-  /** Path of the module. */
-  readonly module: string
-  readonly token: TokenQuery
+export interface SigningOptions extends SignerOptions {
   readonly count: number
-  /** Milliseconds that one call may take. */
-  readonly limit: number
   /** A thread hangs in the module; the promise resolves when the module has let it go. */
   readonly onStuck: (ended: Promise<void>) => void
   readonly onAgain: () => void
-}
-
-interface Waiting {
-  readonly key: SignKey
-  readonly input: Bytes
-  readonly since: number
-  readonly resolve: (outcome: Outcome<Bytes>) => void
-}
-
-/** A thread with the jobs that it was given. */
-interface Signer {
-  readonly thread: ModuleThread
-  readonly jobs: Map<number, Waiting>
-  batches: number
-  /** When it was last heard of, or given work after a rest. */
-  heard: number
 }
 
 /** Jobs of one message. A slow module is given them one by one, so that none waits behind another for nothing. */
@@ -36,12 +15,13 @@ const MOST_TOGETHER = 32
 const BATCHES_AHEAD = 2
 const SLOW = 1
 const SWEEP_EVERY = 100
+const FIRST_RESPAWN_DELAY = 50
 const MOST_RESPAWN_DELAY = 2_000
 
 /** The threads that sign for one token, one session each, and the jobs that wait for them. */
 export class SigningThreads {
   readonly #options: SigningOptions
-  readonly #signers = new Set<Signer>()
+  readonly #signers = new Set<SignerThread>()
   #queue: Waiting[] = []
   #nextJob = 0
   #isPaused = true
@@ -49,7 +29,7 @@ export class SigningThreads {
   #generation = 0
   /** Milliseconds of a signature, smoothed. */
   #pace = SLOW
-  #deaths = 0
+  #losses = 0
   #sweeper: NodeJS.Timeout | null = null
 
   constructor(options: SigningOptions) {
@@ -76,8 +56,8 @@ export class SigningThreads {
     this.#sweeper ??= setInterval(() => {
       this.#sweep()
     }, SWEEP_EVERY)
+    for (const signer of [...this.#signers]) void this.#prepare(signer)
     while (this.#signers.size < this.#options.count) this.#spawn()
-    this.#schedule()
   }
 
   /** Everything that waits is answered with `reason`. */
@@ -87,9 +67,9 @@ export class SigningThreads {
     for (const { resolve } of waiting) resolve({ ok: false, reason })
   }
 
-  /** Resolves once no thread is at work; those that hang are given up on meanwhile. */
+  /** Resolves once no thread is in the module; those that hang are given up on meanwhile. */
   async drain(): Promise<void> {
-    while ([...this.#signers].some(({ jobs }) => jobs.size > 0)) {
+    while ([...this.#signers].some(({ isBusy }) => isBusy)) {
       await new Promise((resolve) => setTimeout(resolve, 5))
       this.#sweep()
     }
@@ -100,9 +80,10 @@ export class SigningThreads {
     this.refuseWaiting('CLOSED')
     await this.drain()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
-    const ended = [...this.#signers].map(({ thread }) => thread.end())
+    this.#sweeper = null
+    const closed = [...this.#signers].map((signer) => signer.close())
     this.#signers.clear()
-    await Promise.all(ended)
+    await Promise.all(closed)
   }
 
   #schedule(): void {
@@ -120,51 +101,51 @@ export class SigningThreads {
       const share = Math.min(most, Math.ceil(this.#queue.length / this.#options.count))
       for (const signer of this.#signers) {
         if (this.#isPaused || this.#queue.length === 0) return
-        if (signer.batches <= ahead) this.#give(signer, this.#queue.splice(0, share))
+        if (signer.isReady && signer.batches <= ahead) this.#give(signer, this.#queue.splice(0, share))
       }
     }
   }
 
-  #give(signer: Signer, work: readonly Waiting[]): void {
+  #give(signer: SignerThread, work: readonly Waiting[]): void {
     if (signer.jobs.size === 0) signer.heard = performance.now()
     const jobs = work.map((waiting): SignJob => {
       const job = this.#nextJob++
       signer.jobs.set(job, waiting)
       return { job, key: waiting.key, input: waiting.input }
     })
-    signer.batches++
-    signer.thread.sign({ op: 'sign', token: this.#options.token, generation: this.#generation, jobs })
+    signer.give(jobs, this.#generation)
   }
 
   #spawn(): void {
-    const thread = new ModuleThread(this.#options.module, {
-      onResults: (results, done) => {
-        this.#take(signer, results, done)
+    const signer: SignerThread = new SignerThread(this.#options, {
+      onResults: (results) => {
+        this.#take(signer, results)
       },
       onDeath: () => {
         this.#lose(signer, 'THREAD_DIED')
-        const delay = Math.min(MOST_RESPAWN_DELAY, 50 * 2 ** this.#deaths++)
-        setTimeout(() => {
-          this.#replace()
-        }, delay).unref()
       },
     })
-    const signer: Signer = { thread, jobs: new Map(), batches: 0, heard: performance.now() }
     this.#signers.add(signer)
+    void this.#prepare(signer)
   }
 
-  #replace(): void {
-    if (this.#sweeper === null || this.#isPaused) return
-    if (this.#signers.size < this.#options.count) this.#spawn()
-    this.#schedule()
+  async #prepare(signer: SignerThread): Promise<void> {
+    const failure = await signer.prepare()
+    if (failure === null) {
+      this.#schedule()
+    } else if (this.#signers.has(signer)) {
+      this.#lose(signer, failure)
+      this.#options.onStuck(signer.thread.end(failure))
+      // Whoever waits for it learns why, and the ladder begins.
+      if (![...this.#signers].some(({ isReady }) => isReady)) this.refuseWaiting(failure)
+    }
   }
 
-  #take(signer: Signer, results: readonly SignResult[], done: boolean): void {
-    const now = performance.now()
-    if (results.length > 0) this.#pace = 0.8 * this.#pace + 0.2 * ((now - signer.heard) / results.length)
-    signer.heard = now
-    this.#deaths = 0
-    if (done) signer.batches--
+  #take(signer: SignerThread, results: readonly SignResult[]): void {
+    if (results.length > 0) {
+      this.#pace = 0.8 * this.#pace + 0.2 * ((performance.now() - signer.heard) / results.length)
+    }
+    this.#losses = 0
     for (const { job, outcome, again } of results) {
       const waiting = signer.jobs.get(job)
       signer.jobs.delete(job)
@@ -174,10 +155,15 @@ export class SigningThreads {
     this.#schedule()
   }
 
-  #lose(signer: Signer, reason: Reason): void {
+  /** Another one takes its place, the later the more were lost in a row. */
+  #lose(signer: SignerThread, reason: Reason): void {
     this.#signers.delete(signer)
-    for (const { resolve } of signer.jobs.values()) resolve({ ok: false, reason })
-    signer.jobs.clear()
+    signer.refuse(reason)
+    const delay = Math.min(MOST_RESPAWN_DELAY, FIRST_RESPAWN_DELAY * 2 ** this.#losses++)
+    setTimeout(() => {
+      const isWanted = this.#sweeper !== null && !this.#isPaused && this.#signers.size < this.#options.count
+      if (isWanted) this.#spawn()
+    }, delay).unref()
   }
 
   /** Gives up on what takes longer than it may. */
@@ -188,7 +174,6 @@ export class SigningThreads {
       if (signer.jobs.size === 0 || now - signer.heard <= limit) continue
       this.#lose(signer, 'THREAD_HUNG')
       onStuck(signer.thread.end('THREAD_HUNG'))
-      this.#replace()
     }
     const [oldest] = this.#queue
     if (oldest !== undefined && now - oldest.since > 2 * limit) this.refuseWaiting('TOO_LATE')

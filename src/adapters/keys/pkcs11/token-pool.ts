@@ -53,6 +53,7 @@ export class TokenPool {
       token,
       count,
       limit,
+      login: (thread) => this.#login.attempt(thread, token, limit),
       onStuck: (ended) => this.#owner?.stuck(ended),
       onAgain: () => {
         observer.recovery(name, 'session', true)

@@ -1,5 +1,6 @@
 import { encodeBundle, type Bundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
+import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollChallenge, TpmChallenge } from '#flows/enroll-session.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import { toBase64 } from '#kernel/bytes.ts'
@@ -15,6 +16,7 @@ import {
   renewRequest,
   svidAnswer,
   type EnrollChallenge as ChallengeBody,
+  type EnrollRequest as EnrollBody,
   type JwtSvidAnswer,
   type SvidAnswer as SvidBody,
   type TrustBundleDocument,
@@ -68,8 +70,14 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
       not_after: toRfc3339(svid.notAfter),
       renew_at: toRfc3339(answer.renewAt),
       lifetime_cut: svid.lifetimeCut,
+      ...(svid.witSvid === null ? {} : { wit_svid: svid.witSvid }),
     },
   }
+}
+
+function enrollmentOf(body: EnrollBody): EnrollRequest {
+  const keyAttestation = 'key_attestation' in body ? body.key_attestation : undefined
+  return { ...body, keyAttestation }
 }
 
 function renderChallenge({ session, challenge, expiresAt }: EnrollChallenge): { status: 202; body: ChallengeBody } {
@@ -96,7 +104,7 @@ export const ENROLLMENT_ROUTES: readonly Route[] = [
     schema: { body: enrollRequest, query: noQuery, answer: enrollOutcome },
     status: 201,
     flow: async (flows, { caller, body }) => {
-      const outcome = await flows.startEnrollment(caller, body)
+      const outcome = await flows.startEnrollment(caller, enrollmentOf(body))
       return 'session' in outcome ? outcome : deliver(flows, outcome)
     },
     render: (outcome) => ('session' in outcome ? renderChallenge(outcome) : renderSvid(outcome)),
