@@ -62,7 +62,7 @@ export class Session {
     this.identity = identity
     this.#dispatcher = dispatcher
     this.#now = () => means.clock.now()
-    this.#signed = identity.key.kind === 'hardware' ? new SignedCalls(identity, means) : null
+    this.#signed = credentialOf(identity).credential === undefined ? new SignedCalls(identity, means) : null
   }
 
   async #call(call: ApiCall): Promise<JsonValue> {
