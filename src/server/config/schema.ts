@@ -4,6 +4,7 @@ import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
 import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
+import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const EK_HASH = /^[0-9a-f]{64}$/
@@ -78,6 +79,8 @@ export const configSchema = z.strictObject({
     .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  /** Identity providers whose users agents may work for. */
+  users: usersSchema,
   /** Names this process among others on the same database, in the log and in serial numbers. */
   replica: z
     .strictObject({
