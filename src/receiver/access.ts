@@ -1,5 +1,5 @@
-import type { Bytes } from '#kernel/bytes.ts'
-import { certificateThumbprint, type TaskAuthorization, type TaskToken, type TaskTokenClaims } from '#jwt/index.ts'
+import type { TaskAuthorization, TaskToken, TaskTokenClaims } from '#jwt/index.ts'
+import { SpiffeId } from '#spiffe/index.ts'
 import { receiverError } from './errors.ts'
 import type { Peer } from './peer.ts'
 
@@ -13,30 +13,40 @@ export interface Operation {
   readonly quantities?: Readonly<Record<string, number>>
 }
 
+/** A token whose binding is proved, and the peer of the connection that it came over. */
+export interface Joined {
+  readonly peer: Peer | null
+  readonly token: TaskToken
+  readonly knownConstraints: readonly string[]
+}
+
 /**
- * A caller whose certificate and task token were verified and belong together. It may do nothing until `authorize`
- * says so.
+ * A caller that holds the key of a verified task token. It may do nothing until `authorize` says so.
  */
 export class Access {
-  readonly peer: Peer
+  /** Who does the work. */
+  readonly caller: SpiffeId
+  /** The other end of the connection; null where the request was signed and the connection carries no certificate. */
+  readonly peer: Peer | null
   readonly claims: TaskTokenClaims
   readonly #knownConstraints: readonly string[]
 
-  private constructor(peer: Peer, claims: TaskTokenClaims, knownConstraints: readonly string[]) {
-    this.peer = peer
-    this.claims = claims
-    this.#knownConstraints = knownConstraints
+  private constructor(caller: SpiffeId, joined: Joined) {
+    this.caller = caller
+    this.peer = joined.peer
+    this.claims = joined.token.claims
+    this.#knownConstraints = joined.knownConstraints
   }
 
   /**
-   * Joins the two when the token is bound to the certificate of the peer, and the peer is the actor that it names:
-   * whoever holds the key in `cnf` is the actor, or the token was not minted as it should be.
+   * Joins the two, once the binding of the token is proved: whoever holds the key in `cnf` is the actor that the token
+   * names, or the token was not minted as it should be; and so is the other end of the connection, if it says who it is.
    * @throws RECEIVER_TOKEN_NOT_BOUND
    */
-  static join(peer: Peer, token: TaskToken, knownConstraints: readonly string[]): Access {
-    checkBinding(token, peer.certificate)
-    if (token.actor !== peer.spiffeId.toString()) throw receiverError('RECEIVER_TOKEN_NOT_BOUND')
-    return new Access(peer, token.claims, knownConstraints)
+  static join(joined: Joined): Access {
+    const { peer, token } = joined
+    if (peer !== null && token.actor !== peer.spiffeId.toString()) throw receiverError('RECEIVER_TOKEN_NOT_BOUND')
+    return new Access(SpiffeId.parse(token.actor), joined)
   }
 
   /**
@@ -62,14 +72,6 @@ export class Access {
   #refuseUnknownConstraints(): void {
     const names = this.claims.authority.flatMap((entry) => Object.keys(entry.constraints ?? {}))
     if (names.some((name) => !this.#knownConstraints.includes(name))) throw receiverError('RECEIVER_CONSTRAINT_UNKNOWN')
-  }
-}
-
-/** RFC 8705 section 3. @throws RECEIVER_TOKEN_NOT_BOUND */
-export function checkBinding(token: TaskToken, peerCertificate: Bytes): void {
-  const { method, thumbprint } = token.claims.confirmation
-  if (method !== 'x5t#S256' || thumbprint !== certificateThumbprint(peerCertificate)) {
-    throw receiverError('RECEIVER_TOKEN_NOT_BOUND')
   }
 }
 

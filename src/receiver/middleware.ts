@@ -1,7 +1,7 @@
 import type { Access, Operation } from './access.ts'
 import type { HttpRequest } from './authorization-header.ts'
 import type { Receiver } from './receiver.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf, type Challenge } from './refusal.ts'
 
 /** A response; those of node:http, node:https and express have this form. */
 export interface HttpResponse {
@@ -45,7 +45,7 @@ export function requireTask<Request extends HttpRequest>(
       access.authorize(operationOf(requirement, request))
       found.set(request, access)
     } catch (error) {
-      refuse(response, error, requirement.actions)
+      refuse(response, error, { actions: requirement.actions, challenge: receiver.challenge })
       return
     }
     next()
@@ -62,8 +62,12 @@ function operationOf<Request extends HttpRequest>(requirement: Requirement<Reque
 }
 
 /** Answers a request that was refused. */
-export function refuse(response: HttpResponse, error: unknown, actions: readonly string[] = []): void {
-  const refusal = refusalOf(error, actions)
+export function refuse(
+  response: HttpResponse,
+  error: unknown,
+  about: { readonly actions?: readonly string[]; readonly challenge?: Challenge } = {},
+): void {
+  const refusal = refusalOf(error, about.actions, about.challenge)
   response.statusCode = refusal.status
   for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value)
   response.end(refusal.body)

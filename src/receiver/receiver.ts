@@ -1,16 +1,21 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Milliseconds } from '#kernel/instant.ts'
+import type { KeyClass } from '#kernel/algorithms.ts'
 import { MAX_SKEW, TaskToken } from '#jwt/index.ts'
-import { Access, checkBinding } from './access.ts'
+import { SpiffeId } from '#spiffe/index.ts'
+import { Access } from './access.ts'
 import { AllowList } from './allow-list.ts'
-import { bearerToken, type HttpRequest } from './authorization-header.ts'
+import { presentedToken, type HttpRequest, type PresentedToken } from './authorization-header.ts'
+import { checkCertificate, checkDpop } from './binding.ts'
 import { momentOf, type ReceiverClock } from './clock.ts'
 import { presentedChain } from './connection.ts'
 import { receiverError } from './errors.ts'
 import type { Introspect } from './introspection.ts'
 import { Peer } from './peer.ts'
+import { resourceMetadataOf } from './resource-metadata.ts'
 import type { Trust, TrustSource } from './trust.ts'
+import { UsedProofsInMemory, type UsedProofs } from './used-proofs.ts'
 
 export interface ReceiverOptions {
   /** The registered name of this service: the sole `aud` of the tokens that it takes. */
@@ -27,6 +32,19 @@ export interface ReceiverOptions {
   readonly skew?: Milliseconds
   /** Asked on every request, so that a completed task is refused at once. Without it a token lives until it expires. */
   readonly introspect?: Introspect
+  /**
+   * Where this service is reached, without a path's trailing slash: `https://billing.example.org`. With it tokens that
+   * are bound to a DPoP key are taken, from callers whose key cannot enter TLS.
+   */
+  readonly url?: string
+  /** Which DPoP proofs were used; in memory unless given. */
+  readonly usedProofs?: UsedProofs
+  /** Where the key must be kept that a token is bound to; any place unless given. */
+  readonly keyClasses?: readonly KeyClass[]
+  /** Whether only an attested key class counts, and no declared one. */
+  readonly attestedKeys?: boolean
+  /** URL of this service's metadata (RFC 9728), for challenges. */
+  readonly resourceMetadata?: string
 }
 
 interface VerifiedConnection {
@@ -39,6 +57,7 @@ interface VerifiedConnection {
 export class Receiver {
   readonly #options: ReceiverOptions
   readonly #allow: AllowList
+  readonly #usedProofs: UsedProofs
   readonly #connections = new WeakMap<object, VerifiedConnection>()
 
   constructor(options: ReceiverOptions) {
@@ -47,12 +66,14 @@ export class Receiver {
       audience: audience === '',
       issuer: issuer === '',
       skew: !(skew >= 0 && skew <= MAX_SKEW),
+      url: options.url !== undefined && !isBase(options.url),
     })
     for (const [option, isWrong] of wrong) {
       if (isWrong) throw receiverError('RECEIVER_OPTIONS_INVALID', { details: { option } })
     }
     this.#options = options
     this.#allow = new AllowList(options.allow)
+    this.#usedProofs = options.usedProofs ?? new UsedProofsInMemory()
   }
 
   /**
@@ -71,22 +92,65 @@ export class Receiver {
    */
   async verifyTaskToken(text: string, binding: { readonly peerCertificate: Bytes }): Promise<TaskToken> {
     const token = this.#verifySignedToken(text)
-    checkBinding(token, binding.peerCertificate)
+    checkCertificate(token, binding.peerCertificate)
+    this.#checkKeyClass(token)
     await this.#checkActive(text)
     return token
   }
 
   /**
-   * Who sends this request, and under which task. The certificate is checked again on every request of a connection:
-   * its expiry always, its path whenever the trust changed.
-   * @throws every RECEIVER_ code of the two above, RECEIVER_TOKEN_MISSING, RECEIVER_AUTHORIZATION_MALFORMED,
-   *   RECEIVER_CALLER_NOT_ALLOWED
+   * Who sends this request, and under which task: over mTLS with a token that is bound to the certificate, or with a
+   * DPoP proof by the key that the token is bound to. The certificate is checked again on every request of a
+   * connection: its expiry always, its path whenever the trust changed.
+   * @throws every RECEIVER_ code of the two above, of `checkCertificate` and `checkDpop`, RECEIVER_TOKEN_MISSING,
+   *   RECEIVER_AUTHORIZATION_MALFORMED, RECEIVER_DPOP_NOT_ACCEPTED, RECEIVER_CALLER_NOT_ALLOWED
    */
   async authenticate(request: HttpRequest): Promise<Access> {
+    const presented = authorizationOf(request)
+    if (presented?.scheme === 'DPoP') return this.#authenticateSigned(request, presented.token)
     const peer = this.#peerOf(request.socket)
-    if (!this.#allow.allows(peer.spiffeId)) throw receiverError('RECEIVER_CALLER_NOT_ALLOWED')
-    const token = await this.verifyTaskToken(bearerToken(request), { peerCertificate: peer.certificate })
-    return Access.join(peer, token, this.#options.constraints ?? [])
+    this.#checkAllowed(peer.spiffeId)
+    const token = await this.verifyTaskToken(presentedToken(request).token, { peerCertificate: peer.certificate })
+    return this.#join(peer, token)
+  }
+
+  /** What challenges say of this service (RFC 6750, RFC 9449, RFC 9728). */
+  get challenge(): { readonly dpop: boolean; readonly resourceMetadata: string | undefined } {
+    return { dpop: this.#options.url !== undefined, resourceMetadata: this.#options.resourceMetadata }
+  }
+
+  /** The protected resource metadata of this service (RFC 9728 section 2), to be served where `resourceMetadata` says. */
+  metadata(): Readonly<Record<string, unknown>> {
+    const { audience, issuer, url } = this.#options
+    return resourceMetadataOf({ audience, issuer, dpop: url !== undefined })
+  }
+
+  async #authenticateSigned(request: HttpRequest, text: string): Promise<Access> {
+    const { url, clock } = this.#options
+    if (url === undefined) throw receiverError('RECEIVER_DPOP_NOT_ACCEPTED')
+    // A certificate on the connection says who calls, too, and must be good if it is there.
+    const peer = presentedChain(request.socket).length === 0 ? null : this.#peerOf(request.socket)
+    const token = this.#verifySignedToken(text)
+    this.#checkAllowed(SpiffeId.parse(token.actor))
+    await checkDpop({ request, text, token }, { url, now: momentOf(clock), used: this.#usedProofs })
+    this.#checkKeyClass(token)
+    await this.#checkActive(text)
+    return this.#join(peer, token)
+  }
+
+  #join(peer: Peer | null, token: TaskToken): Access {
+    return Access.join({ peer, token, knownConstraints: this.#options.constraints ?? [] })
+  }
+
+  #checkAllowed(caller: SpiffeId): void {
+    if (!this.#allow.allows(caller)) throw receiverError('RECEIVER_CALLER_NOT_ALLOWED')
+  }
+
+  #checkKeyClass({ claims: { attestation } }: TaskToken): void {
+    const { keyClasses, attestedKeys = false } = this.#options
+    const isAllowed = keyClasses?.includes(attestation.keyClass) ?? true
+    const isKnownWell = !attestedKeys || attestation.keyClassSource === 'attested'
+    if (!isAllowed || !isKnownWell) throw receiverError('RECEIVER_KEY_CLASS_NOT_ALLOWED')
   }
 
   #peerOf(connection: object): Peer {
@@ -120,6 +184,20 @@ export class Receiver {
     // Anything but the one right answer denies.
     if (active !== true) throw receiverError('RECEIVER_TOKEN_INACTIVE')
   }
+}
+
+/** Null where it is missing or malformed: whoever has no certificate is told of that first. */
+function authorizationOf(request: HttpRequest): PresentedToken | null {
+  try {
+    return presentedToken(request)
+  } catch (error) {
+    if (isWritError(error, 'RECEIVER_TOKEN_MISSING', 'RECEIVER_AUTHORIZATION_MALFORMED')) return null
+    throw error
+  }
+}
+
+function isBase(url: string): boolean {
+  return /^https?:\/\/[^?#]+$/.test(url) && URL.canParse(url) && !url.endsWith('/')
 }
 
 /** @throws RECEIVER_OPTIONS_INVALID */

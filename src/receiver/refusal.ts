@@ -1,4 +1,5 @@
 import { isWritError } from '#kernel/errors.ts'
+import { TOKEN_KINDS } from '#jwt/index.ts'
 import { RECEIVER_ERRORS, type ReceiverErrorCode } from './errors.ts'
 
 /** How a refusal is told over HTTP. */
@@ -12,10 +13,21 @@ export interface Refusal {
 interface Answer {
   readonly status: 400 | 401 | 403 | 500 | 503
   /** RFC 6750 section 3.1; absent where the request carried no authentication, or where it is not at fault. */
-  readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+  readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof'
 }
 
+/** What a service says of itself in its challenges. */
+export interface Challenge {
+  /** Whether it takes DPoP. */
+  readonly dpop: boolean
+  /** RFC 9728 section 5.1. */
+  readonly resourceMetadata: string | undefined
+}
+
+const PLAIN: Challenge = { dpop: false, resourceMetadata: undefined }
+
 const INVALID_TOKEN: Answer = { status: 401, error: 'invalid_token' }
+const INVALID_PROOF: Answer = { status: 401, error: 'invalid_dpop_proof' }
 const LATER: Answer = { status: 503 }
 
 /** RFC 6750 section 3.1 and RFC 8705 section 3, in one place. */
@@ -28,6 +40,12 @@ const ANSWERS: Readonly<Record<ReceiverErrorCode, Answer>> = {
   RECEIVER_TOKEN_INVALID: INVALID_TOKEN,
   RECEIVER_TOKEN_NOT_BOUND: INVALID_TOKEN,
   RECEIVER_TOKEN_INACTIVE: INVALID_TOKEN,
+  RECEIVER_TOKEN_SCHEME_WRONG: INVALID_TOKEN,
+  RECEIVER_DPOP_NOT_ACCEPTED: INVALID_TOKEN,
+  RECEIVER_DPOP_PROOF_INVALID: INVALID_PROOF,
+  RECEIVER_DPOP_PROOF_REPLAYED: INVALID_PROOF,
+  RECEIVER_TOO_MANY_PROOFS: LATER,
+  RECEIVER_KEY_CLASS_NOT_ALLOWED: { status: 403, error: 'insufficient_scope' },
   RECEIVER_CALLER_NOT_ALLOWED: { status: 403, error: 'insufficient_scope' },
   RECEIVER_ACTION_NOT_ALLOWED: { status: 403, error: 'insufficient_scope' },
   RECEIVER_CONSTRAINT_UNKNOWN: { status: 403, error: 'insufficient_scope' },
@@ -43,7 +61,7 @@ const RETRY_AFTER_SECONDS = '5'
  * The answer to a request that was refused with `error`. Anything that is not one of our codes is an error while
  * deciding, which denies too, and says nothing.
  */
-export function refusalOf(error: unknown, actions: readonly string[] = []): Refusal {
+export function refusalOf(error: unknown, actions: readonly string[] = [], about: Challenge = PLAIN): Refusal {
   if (!isReceiverError(error)) return { status: 500, headers: JSON_BODY, body: '{"error":"server_error"}' }
   const answer = ANSWERS[error.code]
   const body = {
@@ -54,7 +72,7 @@ export function refusalOf(error: unknown, actions: readonly string[] = []): Refu
   }
   return {
     status: answer.status,
-    headers: { ...JSON_BODY, ...challenge(answer, error.sentence, actions) },
+    headers: { ...JSON_BODY, ...challenge({ answer, sentence: error.sentence, actions }, about) },
     body: JSON.stringify(body),
   }
 }
@@ -69,15 +87,34 @@ function isReceiverError(error: unknown): error is Error & {
   return isWritError(error) && Object.hasOwn(RECEIVER_ERRORS, error.code)
 }
 
-function challenge(answer: Answer, sentence: string, actions: readonly string[]): Readonly<Record<string, string>> {
-  if (answer.status === 503) return { 'retry-after': RETRY_AFTER_SECONDS }
-  if (answer.status === 500) return {}
-  const parameters =
-    answer.error === undefined ? [] : [`error="${answer.error}"`, `error_description="${quotable(sentence)}"`]
-  if (actions.length > 0 && answer.error !== 'invalid_request')
-    parameters.push(`scope="${quotable(actions.join(' '))}"`)
-  return { 'www-authenticate': ['Bearer', parameters.join(', ')].filter((part) => part !== '').join(' ') }
+interface Told {
+  readonly answer: Answer
+  readonly sentence: string
+  readonly actions: readonly string[]
 }
+
+/** RFC 9449 section 7.1: both schemes, where both are taken; what is wrong with a proof concerns DPoP only. */
+function challenge(told: Told, about: Challenge): Readonly<Record<string, string>> {
+  const { status, error } = told.answer
+  if (status === 503) return { 'retry-after': RETRY_AFTER_SECONDS }
+  if (status === 500) return {}
+  const parameters = parametersOf(told, about)
+  const bearer = error === 'invalid_dpop_proof' ? [] : [['Bearer', parameters.join(', ')]]
+  const dpop = about.dpop || bearer.length === 0 ? [['DPoP', [...parameters, `algs="${ALGORITHMS}"`].join(', ')]] : []
+  const schemes = [...bearer, ...dpop].map((parts) => parts.filter((part) => part !== '').join(' '))
+  return { 'www-authenticate': schemes.join(', ') }
+}
+
+function parametersOf({ answer, sentence, actions }: Told, { resourceMetadata }: Challenge): readonly string[] {
+  const { error } = answer
+  return [
+    ...(error === undefined ? [] : [`error="${error}"`, `error_description="${quotable(sentence)}"`]),
+    ...(actions.length > 0 && error !== 'invalid_request' ? [`scope="${quotable(actions.join(' '))}"`] : []),
+    ...(resourceMetadata === undefined ? [] : [`resource_metadata="${quotable(resourceMetadata)}"`]),
+  ]
+}
+
+const ALGORITHMS = TOKEN_KINDS['dpop-proof'].algorithms.join(' ')
 
 function quotable(text: string): string {
   return text.replace(/[^\u0020-\u0021\u0023-\u005b\u005d-\u007e]/g, '')

@@ -43,7 +43,7 @@ async function serve(receiver: Receiver, requirement: Requirement = invoice): Pr
   const app = express()
   app.use(requireTask(receiver, requirement))
   app.use((request, response) => {
-    response.json({ actor: accessOf(request)?.peer.spiffeId, subject: accessOf(request)?.claims.subject })
+    response.json({ actor: accessOf(request)?.caller, subject: accessOf(request)?.claims.subject })
   })
   server = await LoopbackServer.listen({ ...receiverTlsOptions(), ...pemOf(service) }, app)
 }
@@ -128,7 +128,7 @@ describe('a receiver over real TLS', () => {
       '/inv_17',
       `Bearer ${await setup.token(agent, { confirmation })}`,
     )
-    expect(answer.body['error_code']).toBe('RECEIVER_TOKEN_NOT_BOUND')
+    expect(answer.body['error_code']).toBe('RECEIVER_TOKEN_SCHEME_WRONG')
   })
 
   it.each([
@@ -182,7 +182,7 @@ describe('a receiver over real TLS', () => {
     expect(await reason(token)).toBe('JWT_EXPIRED')
   })
 
-  it.each([['Basic YTpi'], ['Bearer'], ['Bearer a b'], ['DPoP abc'], [['Bearer a', 'Bearer b']]])(
+  it.each([['Basic YTpi'], ['Bearer'], ['Bearer a b'], ['DPoP a b'], [['Bearer a', 'Bearer b']]])(
     'answers 400 to the authorization %j',
     async (authorization) => {
       await serveWith()

@@ -111,8 +111,13 @@ export class LoopbackServer {
     return new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false, ...identity })
   }
 
-  async get(agent: Agent, path: string, authorization?: string | readonly string[]): Promise<Answer> {
-    const headers: Record<string, string | string[]> = {}
+  async get(
+    agent: Agent,
+    path: string,
+    authorization?: string | readonly string[],
+    more: Readonly<Record<string, string | string[]>> = {},
+  ): Promise<Answer> {
+    const headers: Record<string, string | string[]> = { ...more }
     if (authorization !== undefined)
       headers['authorization'] = typeof authorization === 'string' ? authorization : [...authorization]
     return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bearerToken, type HttpRequest } from '#receiver/authorization-header.ts'
+import { presentedToken, type HttpRequest } from '#receiver/authorization-header.ts'
 import { codeOf } from '../../support/code-of.ts'
 
 const asking = (...values: readonly string[]): HttpRequest => ({
@@ -10,23 +10,26 @@ const asking = (...values: readonly string[]): HttpRequest => ({
 })
 
 describe('the token of a request', () => {
-  it('J-10 is that of Authorization: Bearer, in any case', () => {
-    expect(bearerToken(asking('Bearer a.b.c'))).toBe('a.b.c')
-    expect(bearerToken(asking('bearer a.b.c'))).toBe('a.b.c')
+  it('J-10 is that of Authorization: Bearer or DPoP, in any case', () => {
+    expect(presentedToken(asking('Bearer a.b.c'))).toEqual({ scheme: 'Bearer', token: 'a.b.c' })
+    expect(presentedToken(asking('bearer a.b.c'))).toEqual({ scheme: 'Bearer', token: 'a.b.c' })
+    expect(presentedToken(asking('dpop a.b.c'))).toEqual({ scheme: 'DPoP', token: 'a.b.c' })
   })
 
   it('J-10 is looked for nowhere else', () => {
-    expect(codeOf(() => bearerToken(asking()))).toBe('RECEIVER_TOKEN_MISSING')
+    expect(codeOf(() => presentedToken(asking()))).toBe('RECEIVER_TOKEN_MISSING')
   })
 
-  it.each(['Basic YTpi', 'DPoP a.b.c', 'Bearer', 'Bearer a.b.c, Bearer d', 'Bearer a b', 'Bearer ä', 'a.b.c'])(
+  it.each(['Basic YTpi', 'DPoP a, b', 'Bearer', 'Bearer a.b.c, Bearer d', 'Bearer a b', 'Bearer ä', 'a.b.c'])(
     'is not taken from %j',
     (value) => {
-      expect(codeOf(() => bearerToken(asking(value)))).toBe('RECEIVER_AUTHORIZATION_MALFORMED')
+      expect(codeOf(() => presentedToken(asking(value)))).toBe('RECEIVER_AUTHORIZATION_MALFORMED')
     },
   )
 
   it('is not taken when there are two, though the first be right', () => {
-    expect(codeOf(() => bearerToken(asking('Bearer a.b.c', 'Bearer d.e.f')))).toBe('RECEIVER_AUTHORIZATION_MALFORMED')
+    expect(codeOf(() => presentedToken(asking('Bearer a.b.c', 'Bearer d.e.f')))).toBe(
+      'RECEIVER_AUTHORIZATION_MALFORMED',
+    )
   })
 })

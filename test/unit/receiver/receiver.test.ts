@@ -37,7 +37,11 @@ async function accessWith(
   const text = await setup.token(agent, { authority: entries })
   const keys = new KeySet([setup.issuerKey.verificationKey])
   const token = TaskToken.verify(text, { keys, issuer: ISSUER, audience: AUDIENCE, now: NOW })
-  return Access.join(setup.receiver().verifyCertificate([agent.certificate]), token, constraints)
+  return Access.join({
+    peer: setup.receiver().verifyCertificate([agent.certificate]),
+    token,
+    knownConstraints: constraints,
+  })
 }
 
 describe('access', () => {
@@ -194,7 +198,7 @@ describe('a refusal', () => {
       expect(JSON.parse(refusal.body)).toMatchObject({ error_code: code, error_description: RECEIVER_ERRORS[code] })
       const challenge = refusal.headers['www-authenticate']
       if (challenge !== undefined)
-        expect(challenge).toMatch(/^Bearer( [a-z_]+="[ -!#-[\]-~]*"(, [a-z_]+="[ -!#-[\]-~]*")*)?$/)
+        expect(challenge).toMatch(/^(?:Bearer|DPoP)( [a-z_]+="[ -!#-[\]-~]*"(, [a-z_]+="[ -!#-[\]-~]*")*)?$/)
     }
   })
 
