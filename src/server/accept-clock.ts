@@ -1,6 +1,6 @@
 import { acceptClock } from '#flows/accept-clock.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { openPorts } from './compose/ports.ts'
+import { closePorts, openPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 
 /**
@@ -12,6 +12,6 @@ export async function acceptServerClock(config: Config, actor: string): Promise<
   try {
     return await acceptClock(ports, actor)
   } finally {
-    await ports.store.close()
+    await closePorts(ports)
   }
 }

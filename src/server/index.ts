@@ -1,3 +1,4 @@
+export { checkKeys } from './check-keys.ts'
 export { acceptServerClock } from './accept-clock.ts'
 export { runCeremonyFile, type CeremonyOptions, type CeremonyReport } from './ceremony/run.ts'
 export { verifyCeremonyFile, type VerifiedCeremony } from './ceremony/verify.ts'

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isPkcs11Reference } from '#adapters/keys/pkcs11/index.ts'
 import type { PrincipalRecord } from '#authentication/index.ts'
 import type { AuthoritySet } from '#authority/index.ts'
 import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
@@ -7,7 +8,7 @@ import { initializeAuthorities, type InitializeAuthoritiesOptions } from '#flows
 import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { encodeBundle } from '#spiffe/index.ts'
-import { openPorts, type ServerPorts } from './compose/ports.ts'
+import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import { CONFIG_FILE, makeConfig, type Config } from './config/load.ts'
 import type { ConfigFile } from './config/schema.ts'
 import { writeConfig } from './config/write.ts'
@@ -29,7 +30,7 @@ export interface InitOptions {
 export interface RootFiles {
   /** DER. */
   readonly certificate: Bytes
-  /** Absolute path of its PKCS #8 PEM, which stays where it is. */
+  /** Absolute path of its PKCS #8 PEM, which stays where it is, or a PKCS#11 URI. */
   readonly key: string
 }
 
@@ -61,7 +62,7 @@ export async function initServer(options: InitOptions): Promise<Initialized> {
     writeConfig(data, values)
     return { config, bundle: encodeBundle(authorities.bundle()), admin: principal }
   } finally {
-    await ports.store.close()
+    await closePorts(ports)
   }
 }
 
@@ -71,7 +72,11 @@ function optionsOf({ mode }: Config, root: RootFiles | undefined): InitializeAut
   if (mode === 'self-rooted')
     throw serverError('CONFIG_VALUE_INVALID', { details: { key: 'mode', problem: 'a root needs mode rooted' } })
   if (root === undefined) return { mode, root: 'generate' }
-  return { mode, root: { certificate: root.certificate, keyReference: `file:${root.key}` } }
+  return { mode, root: { certificate: root.certificate, keyReference: referenceOf(root.key) } }
+}
+
+function referenceOf(key: string): string {
+  return isPkcs11Reference(key) ? key : `file:${key}`
 }
 
 async function makeAuthorities(

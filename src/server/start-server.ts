@@ -19,7 +19,8 @@ import { serverNames } from './addresses.ts'
 import { dutiesOf, keepCertificates } from './compose/duties.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
-import { openPorts, type ServerPorts } from './compose/ports.ts'
+import { keyObserver } from './compose/keys.ts'
+import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 import { checkDataFolder } from './data-folder.ts'
 import { startDuties } from './duties.ts'
@@ -59,15 +60,15 @@ export async function startServer(
 ): Promise<RunningServer> {
   checkDataFolder(config.data)
   const publicCertificate = publicCertificateOf(config)
-  const ports = await openPorts(config, 'open')
-  const opened: (() => Promise<void>)[] = [() => ports.store.close()]
+  const metrics = new Metrics()
+  const ports = await openPorts(config, 'open', keyObserver(metrics, log))
+  const opened: (() => Promise<void>)[] = [() => closePorts(ports)]
   try {
     // 1. What a crash left behind is cleared, before anything new is issued.
     await prepare(config, ports)
     // 2. A certificate of our own, through the same points as any other.
     const own = await OwnCertificate.issue(ports, serverNames(config))
     // 3. The stories, and the listeners that drive them.
-    const metrics = new Metrics()
     const denials = new AnonymousDenials(ports.store, ports.clock)
     const flows = bindFlows(ports, denials, healthOf(ports, metrics))
     opened.push(() => denials.flush('all'))

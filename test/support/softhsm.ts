@@ -16,6 +16,27 @@ export interface SoftHsmToken {
   readonly uri: string
 }
 
+/** Asks for the value of each private key, as a program that has the PIN and none of our code. Prints what comes of it. */
+const THIEF = `
+  const pkcs11 = require('pkcs11js')
+  const [, module, pin] = process.argv
+  const thief = new pkcs11.PKCS11()
+  thief.load(module)
+  thief.C_Initialize({ flags: pkcs11.CKF_OS_LOCKING_OK })
+  const slot = thief.C_GetSlotList(true).find((one) => thief.C_GetTokenInfo(one).flags & pkcs11.CKF_TOKEN_INITIALIZED)
+  const session = thief.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION)
+  thief.C_Login(session, pkcs11.CKU_USER, pin)
+  thief.C_FindObjectsInit(session, [{ type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY }])
+  for (const key of thief.C_FindObjects(session, 100)) {
+    try {
+      thief.C_GetAttributeValue(session, key, [{ type: pkcs11.CKA_VALUE }])
+      console.log('TAKEN')
+    } catch (error) {
+      console.log(error.message)
+    }
+  }
+`
+
 /**
  * SoftHSM with token files of its own in a temporary folder. Processes that are to see them need `environment`; `use`
  * gives it to this process (the module reads it when it is initialized).
@@ -81,6 +102,14 @@ export class SoftHsm {
   tryTool(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
     const login = ['--module', this.module, '--token-label', this.token.label, '--login', '--pin', this.token.pin]
     return run('pkcs11-tool', [...login, ...args], { env: this.environment })
+  }
+
+  /** What somebody with the PIN hears who asks for the value of each private key: a line for each. */
+  steal(): readonly string[] {
+    const args = ['-e', THIEF, this.module, this.token.pin]
+    const { status, stdout, stderr } = run(process.execPath, args, { cwd: process.cwd(), env: this.environment })
+    if (status !== 0) throw new TypeError(`the thief failed: ${stderr}`)
+    return stdout.trim().split('\n')
   }
 
   /** Ends what `use` began and deletes everything. */

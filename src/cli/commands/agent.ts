@@ -46,6 +46,7 @@ function agentBody(name: string, options: Options): JsonObject {
     ...lifetime(options, 'lifetime', '--lifetime', 'x509_lifetime'),
     ...lifetime(options, 'tokenLifetime', '--token-lifetime', 'token_lifetime'),
     ...lifetime(options, 'renewGrace', '--renew-grace', 'renew_grace'),
+    ...lifetime(options, 'maxAttestationAge', '--max-attestation-age', 'max_attestation_age'),
   }
 }
 
@@ -71,6 +72,10 @@ function addAgent(agent: Command): void {
     .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')
     .option('--token-lifetime <duration>', 'life of its task tokens, at most 5m (default: 3m)')
     .option('--renew-grace <duration>', 'how long after expiry it may still renew')
+    .option(
+      '--max-attestation-age <duration>',
+      'how long after its enrollment it may renew, at least 5m (default: 365d)',
+    )
   example(
     add,
     "writ agent add invoice-bot --owner billing-team --allow 'https://billing.example.org=invoices:read,invoices:pay'",

@@ -40,7 +40,10 @@ function initCommand(group: Command): void {
       'self-rooted: each authority is an anchor; rooted: a root signs them (default: self-rooted)',
     )
     .option('--root-certificate <file>', 'rooted under this certificate (PEM) instead of a generated root')
-    .option('--root-key <file>', 'the key of --root-certificate (PKCS#8 PEM, 0600 in a 0700 folder)')
+    .option('--root-key <file>', 'the key of --root-certificate: PKCS#8 PEM (0600 in a 0700 folder), or a PKCS#11 URI')
+    .option('--keys <uri>', 'make all keys in this PKCS#11 token, such as pkcs11:token=writ (default: files)')
+    .option('--pkcs11-module <path>', 'the shared library of --keys')
+    .option('--pin-file <file>', 'holds the PIN of --keys (0600)')
     .option('--database <url>', 'file:<path> or postgresql://user@host/name (default: file:writ.db in the data folder)')
     .option('--database-password-file <file>', 'file that holds the password of a PostgreSQL user')
     .option(
@@ -75,7 +78,7 @@ async function initialize(context: Context, options: Options): Promise<void> {
     facts: {
       ...shown(made.config),
       first_admin: `local:${String(uid)} (${username}), through ${data}/${ADMIN_SOCKET}`,
-      keys: `${data}/keys, readable by you only`,
+      keys: whereKeysAre(made.config),
     },
     next: ['writ server run'],
   })
@@ -100,8 +103,20 @@ function valuesOf(options: Options): ConfigFile {
     mode: (text(options, 'mode') ?? (root === undefined ? 'self-rooted' : 'rooted')) as 'self-rooted' | 'rooted',
     ...(Object.keys(listen).length === 0 ? {} : { listen: offAsNull(listen) }),
     ...(Object.keys(database).length === 0 ? {} : { database }),
+    ...keysOf(options),
     ...(options['nameConstraints'] === true ? { name_constraints: true } : {}),
   }
+}
+
+/** @throws USAGE unless all three or none are given */
+function keysOf(options: Options): Pick<ConfigFile, 'keys'> {
+  const [uri, module, pin] = [text(options, 'keys'), text(options, 'pkcs11Module'), text(options, 'pinFile')]
+  if (uri === undefined && module === undefined && pin === undefined) return {}
+  if (uri === undefined || module === undefined || pin === undefined) {
+    throw cliError('USAGE', { details: { missing: '--keys, --pkcs11-module and --pin-file go together' } })
+  }
+  const token = { name: 'hsm', module: resolve(module), uri, pin_file: resolve(pin) }
+  return { keys: { tokens: [token], stores: { default: token.name } } }
 }
 
 function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
@@ -129,7 +144,7 @@ function rootOf(options: Options): RootFiles | null {
   if (root === undefined || another !== undefined) {
     throw cliError('USAGE', { details: { flag: '--root-certificate', expected: 'exactly one certificate' } })
   }
-  return { certificate: root.der, key: resolve(key) }
+  return { certificate: root.der, key: key.startsWith('pkcs11:') ? key : resolve(key) }
 }
 
 function shown(config: Config): Record<string, string> {
@@ -144,6 +159,13 @@ function shown(config: Config): Record<string, string> {
     database: database.url,
     configuration: `${data}/writ.yaml`,
   }
+}
+
+function whereKeysAre({ keys, data }: Config): string {
+  const files = `${data}/keys, readable by you only`
+  const { default: store } = keys.stores
+  const token = keys.tokens.find(({ name }) => name === store)
+  return token === undefined ? files : token.uri
 }
 
 function flagsOf(options: Options): Overrides {
@@ -177,9 +199,10 @@ function checkCommand(group: Command): void {
     group.command('check-config').description('read the configuration and say what it comes to'),
   )
   action(example(check, 'writ server check-config'), async (context, options) => {
-    const { loadConfig } = await import('#server/index.ts')
+    const { checkKeys, loadConfig } = await import('#server/index.ts')
     const config = loadConfig({ data: context.data, flags: flagsOf(options), environment: process.env })
-    report(context.terminal, { said: 'the configuration is good', facts: { ...shown(config), ...rest(config) } })
+    const facts = { ...shown(config), ...rest(config), ...(await checkKeys(config)) }
+    report(context.terminal, { said: 'the configuration is good', facts })
   })
 }
 

@@ -19,6 +19,7 @@ export function healthOf(ports: ServerPorts, metrics: Metrics): Health {
         await ports.clockGuard.check()
         const authorities = ports.authorities.current()
         for (const kind of ['x509', 'jwt-svid', 'access-token'] as const) authorities.active(kind)
+        ports.keys.check()
       }),
     metrics: () => metrics.text(),
   }

@@ -1,5 +1,4 @@
-import { join } from 'node:path'
-import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import type { KeyObserver } from '#adapters/keys/pkcs11/index.ts'
 import { Outbound } from '#adapters/outbound/index.ts'
 import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
@@ -12,32 +11,40 @@ import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
+import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
+import { ServerKeys } from './keys.ts'
+import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly authorities: CurrentAuthorities
+  readonly keys: ServerKeys
   readonly store: Store
   readonly counters: Store
   readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
+  readonly users: Users
   readonly replica: string
 }
 
 /**
- * Opens what the configuration names: store, keys, clock mark. There are no authorities in it yet.
+ * Opens what the configuration names: store, keys, clock mark. There are no authorities in it yet. Whoever opens them closes
+ * them: `closePorts`.
  * @throws STORE_…, PROFILE_INVALID
  */
-export async function openPorts(config: Config, how: 'create' | 'open'): Promise<ServerPorts> {
+export async function openPorts(config: Config, how: 'create' | 'open', observer?: KeyObserver): Promise<ServerPorts> {
   const clock = new SystemClock()
   const random = new SystemRandom()
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config, { outbound: new Outbound(), clock })
+  const foreign = { outbound: new Outbound(), clock }
+  const providers = readProviders(config, foreign)
+  const users = usersOf(config.users, foreign)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -57,10 +64,11 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
     clock,
     random,
     replica,
-    keys: new SoftwareKeys(join(config.data, 'keys')),
+    keys: new ServerKeys(config, observer),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    users,
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
@@ -75,5 +83,14 @@ export async function openPorts(config: Config, how: 'create' | 'open'): Promise
       nameConstraints: config.name_constraints,
       ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
     }),
+  }
+}
+
+/** Keys first: what they still sign is written down. */
+export async function closePorts({ keys, store }: Pick<ServerPorts, 'keys' | 'store'>): Promise<void> {
+  try {
+    await keys.close()
+  } finally {
+    await store.close()
   }
 }

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { serverError } from '../errors.ts'
 import { issuerIn } from './issuer.ts'
 import { nearest } from './nearest.ts'
+import type { KeysConfig } from './keys-schema.ts'
 import { configSchema, keysAt, type ConfigValues } from './schema.ts'
 import { overridesOf, parseYaml, withOverrides, type Overrides } from './sources.ts'
 
@@ -46,7 +47,8 @@ export function makeConfig(data: string, tree: unknown, sources: ConfigSources =
   const { flags = {}, environment = process.env } = sources
   const result = configSchema.safeParse(withOverrides(withOverrides(tree, overridesOf(environment)), flags))
   if (!result.success) throw refusalOf(worthTelling(result.error.issues))
-  return deepFreeze({ ...absolute(data, result.data), data })
+  const values = absolute(data, result.data)
+  return deepFreeze({ ...values, keys: placed(values.keys, data, environment), data })
 }
 
 function readConfig(path: string): string {
@@ -85,7 +87,7 @@ interface Rooted {
 
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database, attestors, key_attestation: keys } = values
+  const { tls, database, attestors, users, key_attestation: keys } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
   const rooted = (one: Rooted | undefined): Rooted | undefined =>
@@ -95,6 +97,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+    users: users.map((one) => issuerIn(data, one)),
     key_attestation: { yubikey_piv: rooted(keys.yubikey_piv), tpm: rooted(keys.tpm) },
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),
@@ -105,6 +108,33 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
         ek_hashes_file: optional(one.ek_hashes_file),
       })),
     },
+  }
+}
+
+/** PINs are in files of the operator, or among the credentials of the service. @throws CONFIG_VALUE_INVALID */
+function placed(
+  { tokens, stores }: KeysConfig,
+  data: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): KeysConfig {
+  const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
+  return {
+    stores,
+    tokens: tokens.map((token, index) => {
+      const { module, pin_file: file, pin_credential: name } = token
+      const folder = environment['CREDENTIALS_DIRECTORY']
+      if (name !== undefined && folder === undefined) {
+        const key = `keys.tokens.${String(index)}.pin_credential`
+        const problem = 'CREDENTIALS_DIRECTORY is not set; is the server started by its service?'
+        throw serverError('CONFIG_VALUE_INVALID', { message: `${key}: ${problem}`, details: { key, problem } })
+      }
+      return {
+        ...token,
+        module: at(module),
+        pin_file: file === undefined ? undefined : at(file),
+        pin_credential: name === undefined || folder === undefined ? undefined : join(folder, name),
+      }
+    }),
   }
 }
 

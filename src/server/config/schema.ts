@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
+import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
 const OBJECT_IDENTIFIER = /^[0-2](?:\.(?:0|[1-9]\d{0,8}|1\d{9})){2,31}$/
@@ -78,6 +80,8 @@ export const configSchema = z.strictObject({
     .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  /** Identity providers whose users agents may work for. */
+  users: usersSchema,
   /** Names this process among others on the same database, in the log and in serial numbers. */
   replica: z
     .strictObject({
@@ -140,6 +144,8 @@ export const configSchema = z.strictObject({
       tpm: z.array(tpmProvider).max(16).refine(haveOwnNames, 'names differ').default([]),
     })
     .prefault({}),
+  /** Where private keys live: files in the data folder unless tokens are named. */
+  keys: keysSchema.prefault({}),
   /** Who makes devices that state where a key lives, by their roots; without one, no such statement counts. */
   key_attestation: z
     .strictObject({

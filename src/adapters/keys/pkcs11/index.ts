@@ -1,3 +1,4 @@
+export { KEYS_ERRORS, keysError } from '../errors.ts'
 export { PKCS11_ERRORS, pkcs11Error } from './errors.ts'
 export { isPkcs11Reference, Pkcs11Keys, type Pkcs11Options } from './pkcs11-keys.ts'
 export type { KeyObserver, Rung, SignatureOutcome, TokenState } from './observer.ts'
