@@ -71,6 +71,7 @@ describe('the WIT-SVID beside a certificate', () => {
     expect(decodeJwt(wit)).toEqual({
       sub: answer.svid.spiffeId,
       iat: Math.floor(world.clock.now() / 1000),
+      nbf: Math.floor(world.clock.now() / 1000),
       exp: answer.svid.notAfter / 1000,
       jti: decodeJwt(wit).jti,
       cnf: { jwk: { ...key.jwk, alg: 'ES256' } },
@@ -201,7 +202,7 @@ describe('what is refused of an identity token', () => {
     expect(await outcome({ identities: [forged({ kid: 'other' }, { iss })] })).toBe('WIT_KEY_UNKNOWN')
   })
 
-  it('of another trust domain', async () => {
+  it('SP-3 WI-2 of another trust domain', async () => {
     const foreign = await newWorld()
     const theirs = foreign.authorities.current().active('wit-svid')
     const claims = { sub: 'spiffe://other.example.org/agent/invoice-bot/i-1' }

@@ -81,6 +81,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
       statusUrl: null,
       serverNames: serverNames(config).dns,
       nameConstraints: config.name_constraints,
+      ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
     }),
   }
 }

@@ -7,6 +7,7 @@ import { oidcProviders } from './oidc.ts'
 import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
+const OBJECT_IDENTIFIER = /^[0-2](?:\.(?:0|[1-9]\d{0,8}|1\d{9})){2,31}$/
 const EK_HASH = /^[0-9a-f]{64}$/
 const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -155,6 +156,12 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   name_constraints: z.boolean().default(false),
+  /** Of the private extension of certificates; under an arc of your own, once you have one. */
+  attestation_oid: z
+    .string()
+    .max(128)
+    .regex(OBJECT_IDENTIFIER, 'write an object identifier, with numbers below 2^31: GnuTLS and Go refuse others')
+    .optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
 
