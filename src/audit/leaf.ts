@@ -1,5 +1,5 @@
-import { concat, toHex, utf8, type Bytes } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import { concat, utf8, type Bytes } from '#kernel/bytes.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import { toRfc3339, type Instant } from '#kernel/instant.ts'
 import { canonicalize } from '#kernel/json.ts'
 import { auditError } from './errors.ts'
@@ -76,7 +76,7 @@ export function encodeLeaf(draft: LeafDraft, place: LeafPlace): EncodedLeaf {
 
 /** RFC 9162 section 2.1: SHA-256(0x00 ‖ leaf), hex. */
 export function leafHash(bytes: Bytes): string {
-  return toHex(sha256(concat(LEAF_PREFIX, bytes)))
+  return sha256Hex(concat(LEAF_PREFIX, bytes))
 }
 
 function checkDraft(draft: LeafDraft): void {

@@ -1,5 +1,5 @@
-import { toHex, type Bytes } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import type { Bytes } from '#kernel/bytes.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import { verifyPresented, type PresentedCertificate, type Trust } from './presented.ts'
 
@@ -23,7 +23,7 @@ export class VerifiedCertificates {
     chain: readonly Bytes[],
     moment: { readonly at: Instant; readonly grace: Milliseconds },
   ): PresentedCertificate {
-    const key = chain[0] === undefined ? '' : toHex(sha256(chain[0]))
+    const key = nameOf(chain[0])
     const known = this.#known.get(key)
     if (known?.isValid(moment.at) === true) return known
     const presented = verifyPresented(chain, this.#trust, moment)
@@ -37,4 +37,16 @@ export class VerifiedCertificates {
     if (this.#known.size >= MOST && first !== undefined) this.#known.delete(first)
     this.#known.set(key, presented)
   }
+}
+
+const names = new WeakMap<Bytes, string>()
+
+/** A connection shows the same octets with each of its requests. */
+function nameOf(leaf: Bytes | undefined): string {
+  if (leaf === undefined) return ''
+  const known = names.get(leaf)
+  if (known !== undefined) return known
+  const name = sha256Hex(leaf)
+  names.set(leaf, name)
+  return name
 }

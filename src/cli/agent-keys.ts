@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Pkcs11Keys } from '#adapters/keys/pkcs11/index.ts'
 import { SystemRandom } from '#adapters/system/index.ts'
 import type { TpmAgentKey } from '#adapters/tpm-device/index.ts'
-import { readIdentity, type HardwareKey, type Identity } from '#client/index.ts'
+import { readIdentity, withProviderTls, type HardwareKey, type Identity } from '#client/index.ts'
 import { fromBase64, toBase64, toHex, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { JsonObject } from '#kernel/json.ts'
@@ -26,9 +26,13 @@ export interface TokenPlace {
 export class AgentKeys {
   readonly #tokens: Pkcs11Keys[] = []
 
-  /** The identity in a folder; a key in hardware is looked for when something is to be signed. */
+  /**
+   * The identity in a folder; a key in hardware is looked for when something is to be signed. With `$WRIT_TPM_TLS` it
+   * enters TLS through OpenSSL's provider, or is refused.
+   */
   identityIn(folder: string): Identity {
-    return readIdentity(folder, (reference) => this.#signerOf(reference))
+    const identity = readIdentity(folder, (reference) => this.#signerOf(reference))
+    return process.env['WRIT_TPM_TLS'] === '1' ? withProviderTls(identity) : identity
   }
 
   async newTpmKey(address: string): Promise<TpmAgentKey> {

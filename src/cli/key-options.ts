@@ -19,7 +19,7 @@ export function keyOptions(command: Command): Command {
       'where the private key is made and stays: file (default), tpm:[address] or pkcs11:… (RFC 7512)',
     )
     .option('--pkcs11-module <file>', 'the PKCS#11 module of that token')
-    .option('--pkcs11-pin-file <file>', 'the file that holds its PIN, readable by this user only')
+    .option('--pin-file <file>', 'the file that holds its PIN, readable by this user only')
 }
 
 /** Makes the key that `--key` asks for; none for a key in a file, which enrolling makes. @throws USAGE, hardware failures */
@@ -37,9 +37,9 @@ export async function chosenKey(keys: AgentKeys, options: Options): Promise<Chos
 /** The token that a URI is on, with module and PIN from the options. @throws USAGE */
 export function tokenPlace(options: Options, uri: string): TokenPlace {
   const module = text(options, 'pkcs11Module')
-  const pinFile = text(options, 'pkcs11PinFile')
+  const pinFile = text(options, 'pinFile')
   if (module === undefined || pinFile === undefined) {
-    throw cliError('USAGE', { details: { missing: '--pkcs11-module FILE and --pkcs11-pin-file FILE' } })
+    throw cliError('USAGE', { details: { missing: '--pkcs11-module FILE and --pin-file FILE' } })
   }
   return { uri, module: resolve(module), pinFile: resolve(pinFile) }
 }

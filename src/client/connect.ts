@@ -12,11 +12,12 @@ export interface ClientCredential {
   readonly keyPem: Secret<string>
 }
 
-/** What an identity shows over mTLS: nothing, where its key is in hardware; its calls are signed instead. */
+/** What an identity shows over mTLS: nothing, where its key cannot enter TLS; its calls are signed instead. */
 export function credentialOf({ chainPem, key }: Pick<Identity, 'chainPem' | 'key'>): {
   readonly credential?: ClientCredential
 } {
-  return key.kind === 'pem' ? { credential: { chainPem, keyPem: key.pem } } : {}
+  const keyPem = key.kind === 'pem' ? key.pem : key.tlsPem
+  return keyPem === undefined ? {} : { credential: { chainPem, keyPem } }
 }
 
 export interface ConnectionPolicy {

@@ -14,6 +14,8 @@ export const CLIENT_ERRORS = {
   IDENTITY_CLOSED: 'The identity was closed and can no longer be used.',
   KEY_IN_HARDWARE:
     'The key of this identity is in hardware, and cannot be given to the TLS of this program. Use a proxy that holds it, or a call that is authenticated by signature.',
+  KEY_PROVIDER_UNUSABLE:
+    'OpenSSL cannot use the TPM key in this process: it needs the provider tpm2-openssl 1.2 or later, loaded by OPENSSL_CONF. Leave WRIT_TPM_TLS out to act by signatures, or use a proxy.',
   KEY_STORE_UNKNOWN: 'The key of this identity is in hardware, and this program has no way to it.',
   EVIDENCE_KEY_UNUSABLE: 'The key of the certificate is not a PEM private key without a passphrase.',
 } as const satisfies ErrorTable

@@ -16,6 +16,8 @@ export interface HardwareKey {
    * what other programs need to use it. None of it is of use without the hardware.
    */
   readonly files: Readonly<Record<string, string>> & { readonly 'key.json': string }
+  /** What TLS takes for the key, where an OpenSSL provider is known to reach it (`withProviderTls`). */
+  readonly tlsPem?: Secret<string>
 }
 
 export function signerOf(key: IdentityKey): Signer {

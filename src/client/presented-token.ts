@@ -10,7 +10,9 @@ export async function presentedToken(
   request: { readonly method: string; readonly url: string; readonly token: Secret<string> },
 ): Promise<Readonly<Record<string, string>>> {
   const { method, url, token } = request
-  if (identity.key.kind === 'pem') return { authorization: `Bearer ${token.reveal()}` }
+  if (identity.key.kind === 'pem' || identity.key.tlsPem !== undefined) {
+    return { authorization: `Bearer ${token.reveal()}` }
+  }
   const dpop = await createDpopProof(proverOf(identity, means), { method, url, accessToken: token })
   return { authorization: `DPoP ${token.reveal()}`, dpop }
 }

@@ -109,9 +109,12 @@ function keysAt(now: Instant, holder: AgentIdentity, request: CertificateRequest
 }
 
 /** @throws ISSUANCE_IN_PROGRESS */
-async function findAnswer(ports: IssuePorts, keys: Keys): Promise<IssuedSvid | null> {
-  for (const key of [keys.current, keys.previous]) {
-    const row = await ports.reader.find('Certificate', { idempotencyKey: key, issuedAt: { gt: keys.since } })
+async function findAnswer(ports: IssuePorts, { current, previous, since }: Keys): Promise<IssuedSvid | null> {
+  // Nearly always there is none, which one question tells.
+  const where = { idempotencyKey: { in: [current, previous] }, issuedAt: { gt: since } }
+  if ((await ports.reader.find('Certificate', where)) === null) return null
+  for (const key of [current, previous]) {
+    const row = await ports.reader.find('Certificate', { idempotencyKey: key, issuedAt: { gt: since } })
     if (row === null) continue
     const found = await findIssued(ports, key)
     if (found === 'intent') throw issuanceError('ISSUANCE_IN_PROGRESS')

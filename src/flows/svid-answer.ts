@@ -1,5 +1,4 @@
-import { toHex, utf8 } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import { MINUTE, wholeSecond, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { IssuedSvid } from './issue-x509-svid.ts'
 
@@ -21,5 +20,5 @@ export const REPEATABLE: Milliseconds = 10 * MINUTE
 
 /** SHA-256 over the parts, which hold no separator of theirs: the same request has the same key. */
 export function idempotencyKey(...parts: readonly string[]): string {
-  return toHex(sha256(utf8(parts.join('\n'))))
+  return sha256Hex(parts.join('\n'))
 }

@@ -1,6 +1,6 @@
 import type { SigningAuthority } from '#authority/index.ts'
 import { equal, toHex, type Bytes } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { assembleCertificate, EMPTY_NAME, encodeName, encodeTbs, type PublicKey } from '#x509/index.ts'
@@ -68,7 +68,7 @@ export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
   const expected = expectationOf(plan, issuer, shard)
   const tbs = encodeTbs(templateOf({ expected, serial, subject, publicKey, validity }))
   lintTbs(tbs, expected)
-  const record = intentOf(plan, { serial, shard, tbsHash: toHex(sha256(tbs)), validity })
+  const record = intentOf(plan, { serial, shard, tbsHash: sha256Hex(tbs), validity })
   const finish = (signature: Bytes): Issued => finishCertificate(tbs, signature, expected, record)
   const object = `certificate:${record.serial}`
   const prepared = preparedOf({ signer, message: tbs, hash: record.tbsHash, commitment: 'tbs', object, finish })

@@ -1,6 +1,6 @@
 import type { ActiveSigner } from '#authority/index.ts'
-import { toHex, utf8 } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import { utf8 } from '#kernel/bytes.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Grant } from '#policy/index.ts'
@@ -119,7 +119,7 @@ function prepareToken(kind: IssuedTokenKind, signer: ActiveSigner, token: Token)
   return preparedOf({
     signer,
     message,
-    hash: toHex(sha256(message)),
+    hash: sha256Hex(message),
     commitment: token.commitment ?? 'payload',
     object: token.object ?? `token:${token.id}`,
     finish: (signature) => finishCompact(input, signature, signer.algorithm),

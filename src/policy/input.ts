@@ -1,5 +1,4 @@
-import { toHex, utf8 } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import { canonicalize, type JsonObject, type JsonValue } from '#kernel/json.ts'
 import type { AgentRecord } from '#registry/index.ts'
 import type { AuthorizationDetail } from '#tasks/index.ts'
@@ -126,7 +125,7 @@ export function digestOf(value: JsonValue): string {
 
 /** The same over canonical JSON that is written already. */
 export function textDigest(canonical: string): string {
-  return `sha-256:${toHex(sha256(utf8(canonical)))}`
+  return `sha-256:${sha256Hex(canonical)}`
 }
 
 const digests = new WeakMap<Rights, string>()

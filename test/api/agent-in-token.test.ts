@@ -53,7 +53,7 @@ describe('an agent whose key is in a PKCS#11 token', () => {
   })
 
   const run = (...args: readonly string[]): Promise<Ran> => writ(args, { cwd: folder, env: hsm.environment })
-  const token = (): readonly string[] => ['--pkcs11-module', hsm.module, '--pkcs11-pin-file', hsm.token.pinFile]
+  const token = (): readonly string[] => ['--pkcs11-module', hsm.module, '--pin-file', hsm.token.pinFile]
 
   it('is enrolled for a key that is made there, and whose folder says only where it is', async () => {
     writeFileSync(join(folder, 'bot.token'), await house.joinToken('billing-bot'), { mode: 0o600 })

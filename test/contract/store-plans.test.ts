@@ -16,6 +16,7 @@ const QUERIES: readonly [TableName, object, string?][] = [
   ['Certificate', { serial: '' }],
   ['Certificate', { serial: '', state: 'issued' }],
   ['Certificate', { idempotencyKey: '', issuedAt: { gt: 0 } }],
+  ['Certificate', { idempotencyKey: { in: [] }, issuedAt: { gt: 0 } }],
   ['Certificate', { lineage: '', issuedAt: { gt: 0 }, state: { in: [] } }],
   ['Certificate', { spkiHash: '' }],
   ['Certificate', { instance: '' }],

@@ -55,6 +55,7 @@ export class JsonLog {
   }
 
   request(entry: LoggedRequest): void {
+    if (!this.#pino.isLevelEnabled(entry.status >= 500 ? 'warn' : 'info')) return
     const { requestId, duration, ...rest } = entry
     const fields = { event: 'request', request_id: requestId, ...clean(rest), ms: Math.round(duration * 1000) / 1000 }
     if (entry.status >= 500) this.#pino.warn(fields)

@@ -57,8 +57,12 @@ export function testsKey(tests: readonly Test[]): string {
 }
 
 export function findSql(shape: TableShape, tests: readonly Test[], dialect: Dialect): string {
+  return findSqlOf(shape, tests, whereSql(shape, tests, 1, dialect))
+}
+
+/** The same with the conditions spelled already. */
+export function findSqlOf(shape: TableShape, tests: readonly Test[], where: string): string {
   const columns = quoteAll(Object.keys(shape.columns))
-  const where = whereSql(shape, tests, 1, dialect)
   const order = isUnique(shape, tests) ? '' : ` ORDER BY ${quoteAll(shape.primaryKey)}`
   return `SELECT ${columns} FROM ${quote(shape.name)} WHERE ${where}${order} LIMIT 1`
 }

@@ -3,6 +3,7 @@ import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
@@ -84,7 +85,6 @@ const CALLERS = {
     'ORIGIN_FORBIDDEN',
   ]),
   ...each({ status: 400 }, ['PRINCIPAL_SUBJECT_INVALID', 'PRINCIPAL_NAME_REQUIRED', 'PRINCIPAL_ROLES_INVALID']),
-  ...each({ status: 400 }, ['PRINCIPAL_NOT_ORCHESTRATOR', 'PRINCIPAL_SUBJECTS_INVALID', 'PRINCIPAL_AGENTS_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
   ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_CHANGED', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
 }
@@ -199,7 +199,7 @@ const ISSUANCE = {
 const TASKS = {
   ...each({ status: 404 }, ['TASK_NOT_FOUND']),
   ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
-  ...each({ status: 400 }, ['TASK_AGENT_MISSING', 'TASK_SUBJECT_MISSING', 'TASK_SUBJECT_INVALID']),
+  ...each({ status: 400 }, USER_CODES),
   ...each(DENIED, ['TASK_ORDER_FORBIDDEN', 'TASK_AGENT_NOT_ALLOWED', 'TASK_SUBJECT_NOT_ALLOWED']),
   ...each({ status: 409 }, [
     'TASK_PENDING',
@@ -243,6 +243,7 @@ const TASKS = {
     'SUBJECT_TOKEN_TOO_OLD',
     'SUBJECT_TOKEN_REPLAYED',
     'SUBJECT_TOKEN_OTHER_TASK',
+    'SUBJECT_TOKEN_OTHER_SUBJECT',
     'MAY_ACT_REFUSED',
     'ACTOR_TOKEN_UNSUPPORTED',
     'TOKEN_NOT_YOURS',

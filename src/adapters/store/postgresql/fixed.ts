@@ -5,6 +5,11 @@ import { PURGE_CHUNK, type PERISHABLE } from '../store.ts'
 export const ADD_TO_COUNTER = `INSERT INTO "Counter" ("name", "next") VALUES ($1, $2)
   ON CONFLICT ("name") DO UPDATE SET "next" = "Counter"."next" + excluded."next" RETURNING "next"`
 
+/** Counts the transactions, of any replica, that changed something which replicas keep between requests. */
+export const READ_VERSION = `SELECT "next" FROM "Counter" WHERE "name" = 'snapshot'`
+export const NEXT_VERSION = `INSERT INTO "Counter" ("name", "next") VALUES ('snapshot', 1)
+  ON CONFLICT ("name") DO UPDATE SET "next" = "Counter"."next" + 1 RETURNING "next"`
+
 /** Name, holder, until, now: the holder renews, anybody takes over what has run out. */
 export const ACQUIRE = `INSERT INTO "Lease" ("name", "holder", "until", "fencing") VALUES ($1, $2, $3, 1)
   ON CONFLICT ("name") DO UPDATE SET

@@ -3,8 +3,10 @@ import { storeError } from '../errors.ts'
 import type { LogRows, LogSequence } from '../log-sequence.ts'
 import type { Waiting } from '../plan.ts'
 import { LostLate, Refused } from '../refusal.ts'
+import { isFelt } from '../snapshot.ts'
 import { asStoreError, isUnavailable } from './connection.ts'
 import { wavesOf } from './conflicts.ts'
+import type { Reads } from './reads.ts'
 import type { Session, Sessions } from './session.ts'
 import { StatementNames } from './statement-names.ts'
 import { Transaction } from './transaction.ts'
@@ -31,21 +33,29 @@ export class PostgresqlJournal {
   readonly #sequence: LogSequence
   /** Statements are prepared per connection; their names are the same on each. */
   readonly #names = new StatementNames()
+  readonly #reads: Pick<Reads, 'forget' | 'advance'>
   #stopped: unknown = null
 
-  constructor(sessions: Sessions, sequence: LogSequence) {
+  constructor(sessions: Sessions, sequence: LogSequence, reads: Pick<Reads, 'forget' | 'advance'>) {
     this.#sessions = sessions
     this.#sequence = sequence
+    this.#reads = reads
   }
 
   /** Answers every commit of the batch; never rejects. */
   async run(batch: readonly Waiting[]): Promise<void> {
     const outcomes = await this.#outcomes(batch)
+    // However it ended: nobody hears of it who could still be told what was read before.
+    this.#forget(batch)
     batch.forEach((waiting, index) => {
       const outcome = outcomes[index] ?? { error: storeError('STORE_UNAVAILABLE') }
       if ('committed' in outcome) waiting.resolve(outcome.committed)
       else waiting.reject(outcome.error)
     })
+  }
+
+  #forget(batch: readonly Waiting[]): void {
+    for (const { plan } of batch) this.#reads.forget(plan.changes)
   }
 
   async #outcomes(batch: readonly Waiting[]): Promise<readonly Outcome[]> {
@@ -100,7 +110,11 @@ export class PostgresqlJournal {
           : this.#sequence.denied(plan.leaf, lost.refusal)
       logs.push([ordinal, rows])
     }
+    const isSeen = plans.some(({ changes }) => changes.some(isFelt))
+    const version = isSeen ? await transaction.nextVersion() : null
     await this.#finish(session, transaction, logs)
+    this.#forget(batch)
+    if (version !== null) this.#reads.advance(version)
     const committed = new Map(logs.map(([ordinal, rows]) => [ordinal, rows.committed]))
     return plans.map((_, ordinal) => outcomeOf(transaction.refused.get(ordinal), committed.get(ordinal)))
   }

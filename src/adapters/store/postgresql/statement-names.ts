@@ -1,12 +1,19 @@
-/** Names under which a connection prepares statements: one per text, short enough for PostgreSQL. */
-export class StatementNames {
-  readonly #names = new Map<string, string>()
+/** What a connection prepares once: a text, and a name short enough for PostgreSQL. */
+export interface NamedText {
+  readonly name: string
+  readonly text: string
+}
 
-  of(sql: string): string {
-    const known = this.#names.get(sql)
+/** The statements of one kind of connection; each is spelled once and known by its key from then on. */
+export class StatementNames {
+  readonly #known = new Map<string, NamedText>()
+
+  /** `key` says everything that the text depends on; without `spell` it is the text. */
+  of(key: string, spell?: () => string): NamedText {
+    const known = this.#known.get(key)
     if (known !== undefined) return known
-    const name = `writ_${String(this.#names.size)}`
-    this.#names.set(sql, name)
-    return name
+    const made = { name: `writ_${String(this.#known.size)}`, text: spell === undefined ? key : spell() }
+    this.#known.set(key, made)
+    return made
   }
 }

@@ -1,9 +1,9 @@
 import type { ColumnKind } from '../column-kinds.ts'
-import type { TableShape } from '../columns.ts'
+import { shapeOf, type TableShape } from '../columns.ts'
 import type { Test } from '../conditions.ts'
 import type { PlannedChange, PlannedGuard } from '../plan.ts'
 import type { Stored, StoredRow } from '../rows.ts'
-import { conditionSql, quote, quoteAll, testsKey, type Dialect } from '../statements.ts'
+import { conditionSql, findSqlOf, quote, quoteAll, testsKey, type Dialect } from '../statements.ts'
 
 /** Parameters of single statements: `$1`, `$2`, … */
 export const SINGLE: Dialect = {
@@ -64,6 +64,13 @@ function conditions(shape: TableShape, tests: readonly Test[]): string {
   return parts.length === 0 ? 'TRUE' : parts.join(' AND ')
 }
 
+/** One statement for several finds of one form: answers the rows that there are, each with the ordinal of its find. */
+export function findManySql(shape: TableShape, tests: readonly Test[]): string {
+  const record = recordSql(1, ['o int', ...testColumns(shape, tests)])
+  const one = findSqlOf(shape, tests, conditions(shape, tests))
+  return `SELECT x.o, found.* FROM ${record} CROSS JOIN LATERAL (${one}) AS found`
+}
+
 export function guardKey({ shape, must, tests }: PlannedGuard): string {
   return `${shape.name} ${must} ${testsKey(tests)}`
 }
@@ -120,12 +127,27 @@ export function changeSql(change: PlannedChange): string {
  * An INSERT cannot return a column of what it selects from, so it returns the primary key, which is looked up again:
  * no two members of a set share one.
  */
-function insertSql(shape: TableShape, onConflict: string): string {
+function insertSql(shape: TableShape, onConflict: string, parameter = 1): string {
   const columns = Object.keys(shape.columns)
-  const record = recordSql(1, ['o int', ...valueColumns(shape, columns)])
+  const record = recordSql(parameter, ['o int', ...valueColumns(shape, columns)])
   const values = columns.map((column, index) => valueSql(shape.columns[column], `v${String(index)}`))
   const insert = `INSERT INTO ${quote(shape.name)} (${quoteAll(columns)}) SELECT ${values.join(', ')} FROM ${record}`
   return `${insert} ORDER BY x.o ${onConflict} RETURNING ${quoteAll(shape.primaryKey)}`
+}
+
+export const LOG_TABLES = ['LogLeaf', 'LogPrivate', 'Outbox'] as const
+
+/** One statement for what a batch leaves in the log and in the outbox: answers how many rows there are of each. */
+export function logSql(): string {
+  const inserts = LOG_TABLES.map((table, index) => {
+    return `${writtenTo(table)} AS (${insertSql(shapeOf(table), 'ON CONFLICT DO NOTHING', index + 1)})`
+  })
+  const counts = LOG_TABLES.map((table) => `(SELECT count(*) FROM ${writtenTo(table)}) AS ${quote(table)}`)
+  return `WITH ${inserts.join(', ')} SELECT ${counts.join(', ')}`
+}
+
+function writtenTo(table: string): string {
+  return quote(`written to ${table}`)
 }
 
 /** In the order of the names, so that two replicas never wait for each other. */

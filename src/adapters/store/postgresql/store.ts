@@ -6,16 +6,13 @@ import { toHex } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { instant, type Instant } from '#kernel/instant.ts'
 import { shapeOf } from '../columns.ts'
-import { testsOf } from '../conditions.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { CounterQueue } from '../counter-queue.ts'
 import { storeError } from '../errors.ts'
 import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
-import { planList } from '../query.ts'
-import { decodeRow, encodeRow, type Row } from '../rows.ts'
-import { findSql, listSql, operandsOf } from '../statements.ts'
+import { encodeRow, type Row } from '../rows.ts'
 import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
@@ -33,9 +30,9 @@ import {
 } from './fixed.ts'
 import { PostgresqlJournal } from './journal.ts'
 import { migrate } from './migrate.ts'
+import { Reads } from './reads.ts'
 import { openSession, Sessions } from './session.ts'
 import { StatementNames } from './statement-names.ts'
-import { SINGLE } from './statements.ts'
 
 const MAX_READERS = 4
 
@@ -44,6 +41,7 @@ export class PostgresqlStore implements Store {
   readonly kind = 'postgresql'
   readonly #pool: pg.Pool
   readonly #sessions: Sessions
+  readonly #reads: Reads
   readonly #commits: CommitQueue
   readonly #counters: CounterQueue
   readonly #names = new StatementNames()
@@ -54,7 +52,9 @@ export class PostgresqlStore implements Store {
     this.#pool = pool
     this.#sessions = sessions
     this.#clock = clock
-    const journal = new PostgresqlJournal(sessions, sequence)
+    const reads = new Reads((sql, values) => this.#query(sql, values))
+    this.#reads = reads
+    const journal = new PostgresqlJournal(sessions, sequence, reads)
     this.#commits = new CommitQueue((batch) => journal.run(batch))
     this.#counters = new CounterQueue((name, count) => this.#addToCounter(name, count))
   }
@@ -70,17 +70,12 @@ export class PostgresqlStore implements Store {
     return new PostgresqlStore(readers(target, options.replica), new Sessions(session, first), sequence, options.clock)
   }
 
-  async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
-    const shape = shapeOf(table)
-    const tests = testsOf(shape, where)
-    const [raw] = await this.#query(findSql(shape, tests, SINGLE), operandsOf(tests))
-    return raw === undefined ? null : (decodeRow(shape, raw) as unknown as Tables[Table])
+  find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    return this.#reads.find(table, where)
   }
 
-  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
-    const { shape, tests, ordering, limit } = planList(table, query)
-    const rows = await this.#query(listSql(shape, tests, ordering, SINGLE), [...operandsOf(tests), limit])
-    return rows.map((raw) => decodeRow(shape, raw) as unknown as Tables[Table])
+  list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    return this.#reads.list(table, query)
   }
 
   commit(commit: Commit): Promise<Committed> {
@@ -159,7 +154,7 @@ export class PostgresqlStore implements Store {
   async #result(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Record<string, unknown>>> {
     if (this.#closed) throw storeError('STORE_CLOSED')
     try {
-      return await this.#pool.query({ name: this.#names.of(text), text, values: [...values] })
+      return await this.#pool.query({ name: this.#names.of(text).name, text, values: [...values] })
     } catch (error) {
       throw asStoreError(error)
     }

@@ -3,16 +3,25 @@ import { storeError } from '../errors.ts'
 import type { LogRows } from '../log-sequence.ts'
 import type { Plan, PlannedChange, PlannedGuard } from '../plan.ts'
 import { LostLate, Refused } from '../refusal.ts'
-import type { StoredRow } from '../rows.ts'
-import { shapeOf } from '../columns.ts'
-import type { TableName } from '#flows/tables.ts'
 import type { Client } from './connection.ts'
+import { NEXT_VERSION } from './fixed.ts'
 import type { Wave } from './conflicts.ts'
-import { changeKey, changeMember, changeSql, guardKey, guardsSql, testsMember, type Member } from './statements.ts'
-import type { StatementNames } from './statement-names.ts'
+import {
+  changeKey,
+  changeMember,
+  changeSql,
+  guardKey,
+  guardsSql,
+  LOG_TABLES,
+  logSql,
+  testsMember,
+  valuesMember,
+  type Member,
+} from './statements.ts'
+import type { NamedText, StatementNames } from './statement-names.ts'
 
 interface ChangeGroup {
-  readonly sql: string
+  readonly sql: NamedText
   readonly entries: { readonly ordinal: number; readonly change: PlannedChange }[]
 }
 
@@ -39,23 +48,26 @@ export class Transaction {
     }
   }
 
-  /** Leaves, what lies beside them, and events, one statement each. @throws STORE_REPLICA_TAKEN */
+  /** Leaves, what lies beside them, and events, in one statement. @throws STORE_REPLICA_TAKEN */
   async write(logs: readonly LogRows[]): Promise<readonly Committed[]> {
-    const tables: readonly [TableName, readonly StoredRow[]][] = [
-      ['LogLeaf', logs.map(({ leaf }) => leaf)],
-      ['LogPrivate', logs.flatMap((log) => log.private)],
-      ['Outbox', logs.flatMap(({ events }) => events)],
-    ]
-    for (const [table, rows] of tables) {
-      if (rows.length === 0) continue
-      const changes = rows.map((values) => insertOf(table, values))
-      const [first] = changes
-      if (first === undefined) continue
-      const answer = await this.#query(changeSql(first), [changes.map(changeMember)])
-      // Nobody but a second process under our name can have taken a number.
-      if (answer.length !== rows.length) throw storeError('STORE_REPLICA_TAKEN', { details: { table } })
-    }
+    const sets = [
+      logs.map(({ leaf }) => leaf),
+      logs.flatMap((log) => log.private),
+      logs.flatMap(({ events }) => events),
+    ].map((rows) => rows.map(valuesMember))
+    const [written] = await this.#query(this.#names.of('log', logSql), sets)
+    // Nobody but a second process under our name can have taken a number.
+    sets.forEach(({ length }, index) => {
+      const table = LOG_TABLES[index] ?? ''
+      if (Number(written?.[table]) !== length) throw storeError('STORE_REPLICA_TAKEN', { details: { table } })
+    })
     return logs.map(({ committed }) => committed)
+  }
+
+  /** Tells other replicas that what they keep has changed, in the order of the commits. */
+  async nextVersion(): Promise<number> {
+    const [row] = await this.#query(this.#names.of(NEXT_VERSION), [])
+    return Number(row?.['next'])
   }
 
   async #guards(members: readonly number[]): Promise<void> {
@@ -69,10 +81,10 @@ export class Transaction {
       })
     }
     if (groups.size === 0) return
-    const sorted = [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group)
+    const sorted = [...groups].sort(([left], [right]) => (left < right ? -1 : 1))
     const answer = await this.#query(
-      guardsSql(sorted.map(({ guard }) => guard)),
-      sorted.map(({ set }) => set),
+      this.#names.of(sorted.map(([key]) => key).join(' & '), () => guardsSql(sorted.map(([, { guard }]) => guard))),
+      sorted.map(([, { set }]) => set),
     )
     const failures = answer as readonly { o: number; g: number }[]
     // The first guard of a commit that fails is the one that refuses.
@@ -88,7 +100,7 @@ export class Transaction {
       const change = this.#plans[ordinal]?.changes[position]
       if (change === undefined || this.refused.has(ordinal)) continue
       const key = changeKey(change)
-      const group = groups.get(key) ?? { sql: changeSql(change), entries: [] }
+      const group = groups.get(key) ?? { sql: this.#names.of(key, () => changeSql(change)), entries: [] }
       group.entries.push({ ordinal, change })
       groups.set(key, group)
     }
@@ -105,15 +117,11 @@ export class Transaction {
     }
   }
 
-  async #query(sql: string, sets: readonly (readonly Member[])[]): Promise<readonly Record<string, unknown>[]> {
+  async #query(sql: NamedText, sets: readonly (readonly Member[])[]): Promise<readonly Record<string, unknown>[]> {
     const values = sets.map((set) => JSON.stringify(set))
-    const { rows } = await this.#client.query<Record<string, unknown>>({ name: this.#names.of(sql), text: sql, values })
-    return rows
+    const { name, text } = sql
+    return (await this.#client.query<Record<string, unknown>>({ name, text, values })).rows
   }
-}
-
-function insertOf(table: TableName, values: StoredRow): PlannedChange {
-  return { op: 'insert', shape: shapeOf(table), values, refuse: () => storeError('STORE_CONFLICT') }
 }
 
 function keyOf(values: readonly unknown[]): string {
