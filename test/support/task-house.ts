@@ -139,6 +139,7 @@ export class TaskHouse {
         { audience: MAIL, actions: ['mail:send'] },
       ],
       keyClasses: ['software'],
+      declaredKeyClass: null,
       x509Lifetime: HOUR,
       jwtLifetime: 5 * MINUTE,
       tokenLifetime: 3 * MINUTE,
