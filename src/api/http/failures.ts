@@ -1,5 +1,5 @@
-import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
+import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
@@ -157,18 +157,8 @@ const POLICY = each(DENIED, [
 
 const AUTHORITIES = {
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
-  ...each({ status: 409 }, [
-    'AUTHORITY_TRANSITION',
-    'AUTHORITY_CHANGED',
-    'AUTHORITY_NOT_PROPAGATED',
-    'AUTHORITY_STILL_NEEDED',
-    'AUTHORITY_NO_PREDECESSOR',
-    'AUTHORITY_EXPIRED',
-    'AUTHORITY_MODE',
-    'AUTHORITY_CERTIFICATE_INVALID',
-    'AUTHORITY_CANARY_FAILED',
-  ]),
-  ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE']),
+  ...each({ status: 409 }, AUTHORITY_CONFLICTS),
+  ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE', 'AUTHORITY_AWAITS_CEREMONY']),
   ...each({ status: 500 }, ['AUTHORITY_KEY_MISMATCH']),
 }
 
@@ -270,8 +260,7 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
-  // A ceremony never goes through the server; its codes are in the union of all stories.
-  ...each({ status: 400 }, Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]),
+  ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>
