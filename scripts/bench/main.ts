@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { initServer } from '#server/index.ts'
 import { createDatabase, type Provider } from '../../test/support/databases.ts'
 import { storePassword } from '../../test/support/store-password.ts'
+import { benchPkcs11 } from './pkcs11.ts'
 
 const CLIENTS = 64
 const BAR = 0.25
@@ -183,4 +184,5 @@ function print(
 const providers = values.database === undefined ? (['sqlite', 'postgresql'] as const) : [values.database as Provider]
 const results: boolean[] = []
 for (const provider of providers) results.push(await bench(provider))
+if (values.database === undefined) results.push(benchPkcs11())
 process.exitCode = results.every(Boolean) ? 0 : 1

@@ -1,9 +1,9 @@
 /** The quickstart's story. Every step is a command that the reader could type, run for real. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChildProcess } from 'node:child_process'
+import { findPorts, type Ports } from './ports.ts'
 import { ROOT, start, StoryOver, tell, writ, type Stage } from './steps.ts'
 
 const TRUST_DOMAIN = 'quickstart.example'
@@ -13,38 +13,6 @@ const began = process.hrtime.bigint()
 const folder = mkdtempSync(join(tmpdir(), 'writ-quickstart-'))
 const stage: Stage = { folder, environment: { WRIT_DATA: join(folder, 'data') } }
 const running: ChildProcess[] = []
-
-/** The default port where it is free, another one where it is not. */
-async function freePort(wanted: number): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => {
-      resolve(freePort(0))
-    })
-    probe.listen(wanted, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => {
-        resolve(typeof address === 'object' && address !== null ? address.port : wanted)
-      })
-    })
-  })
-}
-
-interface Ports {
-  readonly https: number
-  readonly status: number
-  readonly health: number
-  readonly service: number
-}
-
-async function findPorts(): Promise<Ports> {
-  return {
-    https: await freePort(8443),
-    status: await freePort(8080),
-    health: await freePort(9090),
-    service: await freePort(9443),
-  }
-}
 
 function boot(ports: Ports): void {
   tell(1, 'A trust domain of your own: keys, certificate authority, database and the first admin (you), in one folder')
@@ -146,7 +114,7 @@ function useToken(audience: string, task: string): void {
       '--token-file',
       'task.token',
     ],
-    'is refused',
+    { expected: 'is refused' },
   )
 }
 
@@ -156,9 +124,9 @@ function endTask(audience: string, task: string): void {
   writ(
     stage,
     ['call', `${audience}/invoices/inv_17`, '--identity', 'bot', '--expect', SERVICE, '--token-file', 'task.token'],
-    'is refused',
+    { expected: 'is refused' },
   )
-  writ(stage, ['token', '--identity', 'bot', '--task', task, '--resource', audience], 'is refused')
+  writ(stage, ['token', '--identity', 'bot', '--task', task, '--resource', audience], { expected: 'is refused' })
 }
 
 async function story(): Promise<void> {

@@ -22,6 +22,8 @@ await trust.start()
 
 const receiver = createReceiver({
   audience,
+  // Callers whose key is in hardware sign their requests instead of showing a certificate.
+  url: audience,
   issuer: identity.server,
   trust,
   allow: [allowed],

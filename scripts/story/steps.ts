@@ -1,4 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,22 +24,45 @@ export interface Outcome {
   readonly stdout: string
 }
 
+export interface Expected {
+  readonly expected?: 'works' | 'is refused'
+  /** The code of the one refusal that is meant. */
+  readonly because?: string
+  /** A file for what it prints. */
+  readonly into?: string
+}
+
 /** Runs one `writ` command as the reader would type it, shows both, and stops the story when it fails unexpectedly. */
-export function writ(stage: Stage, args: readonly string[], expected: 'works' | 'is refused' = 'works'): Outcome {
-  write(`$ writ ${args.map(quoted).join(' ')}\n`)
+export function writ(stage: Stage, args: readonly string[], { expected, because, into }: Expected = {}): Outcome {
+  write(`$ writ ${args.map(quoted).join(' ')}${into === undefined ? '' : ` >${into}`}\n`)
   const done = spawnSync(process.execPath, [...NODE_FLAGS, `${ROOT}src/cli/main.ts`, ...args], {
     cwd: stage.folder,
     env: environmentOf(stage),
     encoding: 'utf8',
     timeout: 30_000,
   })
-  write(indent(done.stdout + done.stderr))
-  const worked = done.status === 0
-  if (worked !== (expected === 'works')) {
-    write(`\nthis step should have ${expected === 'works' ? 'worked' : 'been refused'}; the story ends here\n`)
+  write(indent((into === undefined ? done.stdout : '') + done.stderr))
+  if (into !== undefined) writeFileSync(join(stage.folder, into), done.stdout)
+  const isRefusal = because !== undefined || expected === 'is refused'
+  if ((done.status !== 0) !== isRefusal || !done.stderr.includes(because ?? '')) {
+    write(`\nthis step should have ${isRefusal ? `been refused ${because ?? ''}` : 'worked'}; the story ends here\n`)
     throw new StoryOver()
   }
   return { status: done.status ?? -1, stdout: done.stdout }
+}
+
+/** Runs another program as the reader would type it, and shows both. */
+export function run(stage: Stage, program: string, args: readonly string[]): Outcome {
+  write(`$ ${[program.replace(ROOT, ''), ...args].map(quoted).join(' ')}\n`)
+  const done = spawnSync(program, args, {
+    cwd: stage.folder,
+    env: environmentOf(stage),
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  write(indent(done.stdout + done.stderr))
+  if (done.status !== 0) throw new StoryOver(`${program} failed`)
+  return { status: done.status, stdout: done.stdout }
 }
 
 /** Thrown when a step did not go as told; everything started is stopped on the way out. */

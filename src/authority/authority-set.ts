@@ -37,7 +37,7 @@ export class AuthoritySet {
   private constructor(fields: AuthoritySetFields) {
     this.trustDomain = fields.trustDomain
     this.records = fields.records
-    this.mode = fields.records.some(({ kind }) => kind === 'x509-root') ? 'rooted' : 'self-rooted'
+    this.mode = fields.records.some(isRootedRecord) ? 'rooted' : 'self-rooted'
     this.#active = activeSigners(fields)
     this.#certificates = certificatesOf(fields.records)
     this.#ownKeys = new Set(fields.records.map(({ publicKey }) => toHex(parsePublicKey(publicKey).spkiHash)))
@@ -144,6 +144,11 @@ export class AuthoritySet {
       refreshHint: REFRESH_HINT_SECONDS,
     })
   }
+}
+
+/** A root, or an authority under one, be it one that is still to come. */
+function isRootedRecord({ kind, issuer }: AuthorityRecord): boolean {
+  return kind === 'x509-root' || (kind === 'x509' && issuer !== null)
 }
 
 /**

@@ -13,6 +13,10 @@ export const AUTHORITY_ERRORS = {
   AUTHORITY_CANARY_FAILED: 'The trial certificate of the authority did not verify; the authority was not activated.',
   AUTHORITY_STILL_NEEDED: 'Something that the authority signed may still be in force.',
   AUTHORITY_MODE: 'The authorities in the store belong to another mode than the configured one.',
+  AUTHORITY_NOT_AWAITED:
+    'No request of this server waits for the certificate. Import it where `writ ca prepare` made the request.',
+  AUTHORITY_AWAITS_CEREMONY:
+    'No issuing authority has its certificate yet. Let a ceremony sign the requests, then `writ ca import` what it made.',
   AUTHORITY_ROOT_UNAVAILABLE: 'The key of the root is not at hand to sign an issuing authority.',
 } as const satisfies ErrorTable
 

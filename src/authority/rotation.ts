@@ -1,4 +1,5 @@
 import { MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import { isAwaiting, isUnderOfflineRoot } from './offline.ts'
 import { AUTHORITY_KINDS, type AuthorityKind, type AuthorityRecord } from './records.ts'
 import { activateAt, hasPropagated, prepareAt, retireAt } from './thresholds.ts'
 
@@ -28,9 +29,12 @@ export interface RotationFacts {
 
 /** The steps that are due, at most one for each authority. Pure. */
 export function dueSteps(facts: RotationFacts): readonly RotationStep[] {
+  const isOffline = isUnderOfflineRoot(facts.records)
   return ROTATED_KINDS.flatMap((kind) => {
     const records = facts.records.filter((record) => record.kind === kind)
-    return [...givenUp(records, facts.now), ...succession(kind, records, facts.now), ...endings(records, facts)]
+    const steps = [...givenUp(records, facts.now), ...succession(kind, records, facts.now), ...endings(records, facts)]
+    // What a ceremony has to sign is asked for by people: a request that nobody carries to the root helps nobody.
+    return kind === 'x509' && isOffline ? steps.filter(({ step }) => step !== 'prepare') : steps
   })
 }
 
@@ -40,7 +44,9 @@ export function isHalfMade(record: AuthorityRecord): boolean {
 }
 
 function givenUp(records: readonly AuthorityRecord[], now: Instant): readonly RotationStep[] {
-  const old = records.filter((record) => isHalfMade(record) && now > record.createdAt + PREPARATION)
+  const old = records.filter(
+    (record) => isHalfMade(record) && !isAwaiting(record) && now > record.createdAt + PREPARATION,
+  )
   return old.map((authority) => ({ step: 'retire', authority }))
 }
 
@@ -67,7 +73,7 @@ function isUnused({ state, activatedAt }: AuthorityRecord): boolean {
 
 /**
  * One that is ready, outlives the active one and never was active: what an operator took back is not for a machine to
- * bring in again. The furthest along is preferred.
+ * bring in again. The furthest along is preferred, then the one that ends first, so that another is left to follow it.
  */
 function successorOf(
   active: AuthorityRecord | undefined,
@@ -76,7 +82,8 @@ function successorOf(
   const ready = records.filter(
     (record) => isUnused(record) && !isHalfMade(record) && (active === undefined || record.notAfter > active.notAfter),
   )
-  return ready.find(({ state }) => state === 'published') ?? ready[0]
+  const [soonest] = ready.toSorted((left, right) => left.notAfter - right.notAfter)
+  return ready.find(({ state }) => state === 'published') ?? soonest
 }
 
 /** Without an active one there is nothing to wait for. */

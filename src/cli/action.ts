@@ -11,7 +11,8 @@ export type Handler = (context: Context, options: Options, ...positional: readon
 export function action(command: Command, handler: Handler): Command {
   return command.action(async (...given: unknown[]) => {
     const context = contextOf(command)
-    const positional = given.filter((value): value is string => typeof value === 'string')
+    // The last argument of a command may be a list.
+    const positional = given.flat().filter((value): value is string => typeof value === 'string')
     try {
       await handler(context, command.optsWithGlobals<Options>(), ...positional)
     } catch (error) {

@@ -4,6 +4,7 @@ import {
   enroll,
   evidenceSigner,
   identityHome,
+  isRenewalOver,
   trustOfBundle,
   trustOfJoinToken,
   withSession,
@@ -159,9 +160,17 @@ function trustedBundle(options: Options): { readonly trust: ServerTrust; readonl
   return { trust: trustOfBundle(trustDomain, readText(bundle)), trustDomain }
 }
 
+/** Enrolls anew, with evidence that is there still; a join token and what came by standard input are not. */
+export function enrollingAnew(context: Context, options: Options): (() => Promise<Identity>) | undefined {
+  const [certificate, token] = [text(options, 'x509popCert'), text(options, 'oidcTokenFile')]
+  const file = certificate ?? token
+  return file === undefined || file === '-' ? undefined : () => enrollFrom(context, options)
+}
+
 /**
  * The identity to begin with: the one in the folder, enrolled first where there is none. One that has run out is
- * renewed within its grace, or nothing is started. @throws what enrolling and renewing throw
+ * renewed within its grace, or enrolled anew where that can be, or nothing is started. @throws what enrolling and
+ * renewing throw
  */
 export async function firstIdentity(context: Context, options: Options): Promise<Identity> {
   const folder = identityFolder(options)
@@ -172,7 +181,17 @@ export async function firstIdentity(context: Context, options: Options): Promise
   }
   const found = context.keys.identityIn(folder)
   if (context.clock.now() < found.notAfter) return found
-  const renewed = await withSession(found, context, (session) => session.renew())
+  const renewed = await renewedOrAnew(context, options, found)
   identityHome(folder).write(renewed)
   return renewed
+}
+
+async function renewedOrAnew(context: Context, options: Options, found: Identity): Promise<Identity> {
+  const enrollAnew = enrollingAnew(context, options)
+  try {
+    return await withSession(found, context, (session) => session.renew())
+  } catch (error) {
+    if (enrollAnew === undefined || !isRenewalOver(error)) throw error
+    return enrollAnew()
+  }
 }

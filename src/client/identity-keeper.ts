@@ -10,6 +10,8 @@ import { LiveIdentity } from './live-identity.ts'
 export interface KeeperOptions {
   readonly clock: Clock
   readonly random: Random
+  /** As in `LiveOptions`. */
+  readonly enrollAnew?: (() => Promise<Identity>) | undefined
   /** Where the files go. The first is the one that a program reads. */
   readonly folders: readonly [KeptFolder, ...KeptFolder[]]
   /** The files of a new certificate are in the first folder. */
@@ -38,6 +40,7 @@ export class IdentityKeeper {
     this.#live = new LiveIdentity(identity, {
       clock: options.clock,
       random: options.random,
+      enrollAnew: options.enrollAnew,
       renewed: () => {
         for (const folder of options.folders) this.#unwritten.add(folder)
         this.#write()

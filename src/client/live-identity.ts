@@ -5,6 +5,7 @@ import type { Random } from '#kernel/random.ts'
 import { credentialOf, verifiedAgent } from './connect.ts'
 import { clientError } from './errors.ts'
 import { anchorsOf, type Identity } from './identity.ts'
+import { isRenewalOver } from './renewal-over.ts'
 import { Session, type ExchangeOptions, type NarrowOptions, type TaskToken } from './session.ts'
 import { presentedToken } from './presented-token.ts'
 import { serverExpectation, type PeerExpectation } from './server-trust.ts'
@@ -27,6 +28,8 @@ export interface LiveOptions {
   readonly renewed?: (identity: Identity) => void
   /** Called when a renewal failed; it is tried again with a growing pause while the old certificate serves on. */
   readonly failed?: (error: unknown) => void
+  /** Where the evidence can be shown again: a new enrollment, when the server renews no more. */
+  readonly enrollAnew?: (() => Promise<Identity>) | undefined
   /** Whom a service may prove to be: its host name as DNS name (the default), or SPIFFE IDs. */
   readonly accepts?: (spiffeId: string) => boolean
 }
@@ -104,7 +107,7 @@ export class LiveIdentity {
   #renewal: Promise<Identity> | undefined
 
   async #renew(): Promise<Identity> {
-    const identity = await this.#current.session.renew()
+    const identity = await this.#next()
     const old = this.#current
     this.#current = this.#generation(identity)
     this.#retiring.add(old)
@@ -113,6 +116,16 @@ export class LiveIdentity {
     this.#pause = FIRST_PAUSE
     this.#options.renewed?.(identity)
     return identity
+  }
+
+  async #next(): Promise<Identity> {
+    const { enrollAnew } = this.#options
+    try {
+      return await this.#current.session.renew()
+    } catch (error) {
+      if (enrollAnew === undefined || !isRenewalOver(error)) throw error
+      return enrollAnew()
+    }
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import {
   ACCESS_TOKEN_TYPE,
+  ID_TOKEN_TYPE,
   introspectionAnswer,
   JWT_TYPE,
   jwtSvidAnswer,
@@ -40,12 +41,14 @@ export interface TaskToken {
 
 export interface ExchangeOptions {
   readonly task: string
+  /** An ID token of the user whom the task is for, in place of our own JWT-SVID; it is good for this once. */
+  readonly subjectToken?: Secret<string>
   readonly resource: string
   readonly scope?: string
   readonly authorizationDetails?: readonly AuthorizationDetailDocument[]
 }
 
-export interface NarrowOptions extends Omit<ExchangeOptions, 'task'> {
+export interface NarrowOptions extends Omit<ExchangeOptions, 'task' | 'subjectToken'> {
   readonly from: TaskToken
 }
 
@@ -127,12 +130,16 @@ export class Session {
     return parseAnswer(taskView, await this.#call({ method: 'POST', path: `${taskPath(id)}/revoke`, json: {} }))
   }
 
-  /** *Start* (RFC 8693 with our own JWT-SVID as subject token): a task token for one resource under a task. */
+  /**
+   * *Start* (RFC 8693 with our own JWT-SVID, or an ID token of the user, as subject token): a task token for one resource
+   * under a task.
+   */
   async exchange(options: ExchangeOptions): Promise<TaskToken> {
-    const proof = await this.jwtSvid(await this.#issuer())
+    const { subjectToken } = options
+    const proof = subjectToken ?? (await this.jwtSvid(await this.#issuer())).token
     return this.#exchange({
-      subject_token: proof.token.reveal(),
-      subject_token_type: JWT_TYPE,
+      subject_token: proof.reveal(),
+      subject_token_type: subjectToken === undefined ? JWT_TYPE : ID_TOKEN_TYPE,
       task_id: options.task,
       ...target(options),
     })

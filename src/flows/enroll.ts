@@ -191,7 +191,8 @@ function newInstance(
 ): Issue {
   const now = ports.clock.now()
   const { attested } = shown
-  const { attestor, selectors, evidenceDigest, evidenceSalt, keyClass, keyClassSource, at } = attested
+  const { attestor, selectors, evidenceDigest, evidenceSalt, at } = attested
+  const { keyClass, keyClassSource } = registration
   const instance: InstanceRecord = {
     id: registration.instanceId,
     spiffeId: registration.spiffeId.toString(),

@@ -10,7 +10,8 @@ import {
 import { tasksError, type Mandate, type TaskTokenRecord } from '#tasks/index.ts'
 import { oauthError } from './oauth-errors.ts'
 import type { Guard } from './ports.ts'
-import type { StartProof } from './subject-token.ts'
+import type { AgentProof, StartProof } from './subject-token.ts'
+import { notCutOff } from './user-proof.ts'
 
 /** What a mandate was decided on, as read; all of it must still hold when the token is recorded. */
 export interface Decided {
@@ -69,12 +70,12 @@ function cutoffGuards({ mandate, trustDomain, certificate, start, chain }: Decid
   return [
     liveCutoffGuard(credential, certificate.issuedAt, () => revocationError('CUT_OFF')),
     liveCutoffGuard(tokenCutoffKeys(grounds), first, refuse),
-    ...(start === null ? [] : [proofGuard(agent.id, credential, start.issuedAt)]),
+    ...(start === null ? [] : [start.by === 'user' ? notCutOff(start.user) : proofGuard(agent.id, credential, start)]),
   ]
 }
 
 /** A JWT-SVID from before its agent was suspended proves nothing any more. */
-function proofGuard(agent: string, credential: readonly string[], issuedAt: Instant): Guard {
+function proofGuard(agent: string, credential: readonly string[], { issuedAt }: AgentProof): Guard {
   const keys = [...credential, cutoffKey('actor', agent)]
   return liveCutoffGuard(keys, issuedAt, () => oauthError('SUBJECT_TOKEN_DEAD'))
 }

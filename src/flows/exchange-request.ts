@@ -1,6 +1,6 @@
 import type { AgentIdentity } from '#authentication/index.ts'
 import { parseAuthority, parseResource, parseScope, tasksError, type Asked } from '#tasks/index.ts'
-import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
+import { ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
 import { oauthError } from './oauth-errors.ts'
 
 /** The parameters of RFC 8693 section 2.1, each at most once but `resource` and `audience`. Null is what was left out. */
@@ -22,10 +22,12 @@ export interface ExchangeRequest {
   readonly dpop: readonly string[]
 }
 
+const SUBJECT_TOKEN_TYPES = [ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, JWT_TYPE] as const
+
 /** A request whose form is right. What its tokens are is still to be seen. */
 export interface CheckedRequest {
   readonly subjectToken: string
-  readonly subjectTokenType: typeof ACCESS_TOKEN_TYPE | typeof JWT_TYPE
+  readonly subjectTokenType: (typeof SUBJECT_TOKEN_TYPES)[number]
   readonly asked: Asked
   readonly taskId: string | null
 }
@@ -54,8 +56,9 @@ function given(value: string | null, parameter: string): string {
 }
 
 function knownType(type: string): CheckedRequest['subjectTokenType'] {
-  if (type !== ACCESS_TOKEN_TYPE && type !== JWT_TYPE) throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
-  return type
+  const known = SUBJECT_TOKEN_TYPES.find((one) => one === type)
+  if (known === undefined) throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
+  return known
 }
 
 /** TE-2 first: what is malformed is called so, even where the well-formed is not supported. */

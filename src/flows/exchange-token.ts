@@ -5,7 +5,7 @@ import { prepareTaskToken } from '#issuance/index.ts'
 import { permitToken, type Grant } from '#policy/index.ts'
 import { faultOf } from '#revocation/index.ts'
 import { claimsOf, Mandate, tasksError, tokenRecordOf } from '#tasks/index.ts'
-import type { AuthorizationDetail, Bearer, TaskRecord, TaskTokenRecord } from '#tasks/index.ts'
+import type { AuthorizationDetail, Bearer, TaskRecord, TaskTokenRecord, Users } from '#tasks/index.ts'
 import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
 import { exchangeGuards, type Decided } from './exchange-guards.ts'
 import { checkRequest, type CheckedRequest, type ExchangeRequest } from './exchange-request.ts'
@@ -18,9 +18,11 @@ import type { StatusIndexes } from './status-indexes.ts'
 import { verifySubjectToken, type NarrowProof, type StartProof } from './subject-token.ts'
 import { bindToken, type Binding, type BindingPorts } from './token-binding.ts'
 import { readGrounds } from './token-grounds.ts'
+import { usedOnce } from './user-proof.ts'
 
 export interface ExchangePorts extends IssuePorts, BindingPorts {
   readonly statusIndexes: StatusIndexes
+  readonly users: Users
 }
 
 /** RFC 8693 section 2.2.1. There is no refresh token: renewal is a new exchange and a new decision. */
@@ -40,8 +42,8 @@ export interface ExchangeAnswer {
 }
 
 /**
- * Token exchange (RFC 8693) in two modes: *start* begins a chain under a task with the agent's own JWT-SVID, *narrow*
- * derives a token from one of the agent's own. The token is bound to the key of the DPoP proof that came along, else to
+ * Token exchange (RFC 8693) in two modes: *start* begins a chain under a task with the agent's own JWT-SVID, or with an
+ * ID token of the user whom the task is for; *narrow* derives a token from one of the agent's own. The token is bound to the key of the DPoP proof that came along, else to
  * the client's certificate.
  * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, the codes of `checkRequest`, `bindToken`, `verifySubjectToken`,
  *   `Mandate` and `permitToken`, SUBJECT_TOKEN_DEAD, SUBJECT_TOKEN_REPLAYED, DERIVATIONS_EXHAUSTED, TASK_CHANGED, STANDING_CHANGED,
@@ -62,14 +64,14 @@ export async function exchangeToken(
     // 3. What it shows for it, and what follows from that: the mandate.
     const now = await watched.clockGuard.check()
     const binding = await bindToken(watched, client, { dpop: request.dpop, now })
-    const proof = verifySubjectToken(watched, checked, caller.name, now)
+    const proof = await verifySubjectToken(watched, checked, caller.name, now)
     const decided = await decide(watched, client, { checked, proof, binding, now })
     // 4. May it?
     const { mandate } = decided
     const facts = { at: now, attestedAt: client.instance.attestedAt, keyClass: binding.key.class }
     const grant = permitToken(mandate, client.agent, facts)
     // 5. Prepare; commit the token with everything that it was decided on as guard; sign; answer.
-    return issue(watched, decided, { grant, binding })
+    return issue(watched, decided, { grant, binding, commitments: caller.commitments })
   })
 }
 
@@ -94,16 +96,21 @@ async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evi
   const bearer: Bearer = { agent, instance, certificate, confirmation, key, spiffeId: client.spiffeId.toString() }
   const trustDomain = ports.profile.trustDomain.name
   if (proof.kind === 'start') {
-    const mandate = await start(ports.reader, bearer, evidence)
+    const mandate = await start(ports.reader, bearer, { ...evidence, proof })
     return { mandate, trustDomain, certificate, start: proof, chain: [] }
   }
   const { mandate, chain } = await narrow(ports, bearer, { ...evidence, proof })
   return { mandate, trustDomain, certificate, start: null, chain }
 }
 
-async function start(reader: Reader, bearer: Bearer, { checked, now }: Evidence): Promise<Mandate> {
+async function start(
+  reader: Reader,
+  bearer: Bearer,
+  { checked, proof, now }: Evidence & { readonly proof: StartProof },
+): Promise<Mandate> {
   if (checked.taskId === null) throw oauthError('TOKEN_PARAMETER_MISSING', { details: { member: 'task_id' } })
   const task = await findOwnTask(reader, checked.taskId, bearer)
+  if (proof.by === 'user' && proof.user.subject !== task.subject) throw oauthError('SUBJECT_TOKEN_OTHER_SUBJECT')
   return Mandate.start(task, bearer, checked.asked, now)
 }
 
@@ -140,9 +147,12 @@ async function narrow(
 interface Granted {
   readonly grant: Grant
   readonly binding: Binding
+  /** How the caller was known. */
+  readonly commitments: Readonly<Record<string, string>>
 }
 
-async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }: Granted): Promise<ExchangeAnswer> {
+async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): Promise<ExchangeAnswer> {
+  const { grant, binding } = granted
   const { mandate } = decided
   const jti = newId('token', mandate.issuedAt, ports.random)
   const claims = claimsOf(mandate, { jti, issuer: ports.profile.publicUrl, policy: grant.policyDigest })
@@ -156,7 +166,7 @@ async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }:
       ...replayChange(decided),
       { op: 'insert', table: 'TaskToken', row, refuse: idTaken },
     ],
-    leaf: leafOf(mandate, grant),
+    leaf: leafOf(mandate, granted),
     events: [{ type: 'token.issued', data: { token: jti, task: mandate.task, agent: row.agent } }],
   }
   return {
@@ -180,11 +190,12 @@ function derivationChange(mandate: Mandate): readonly Change[] {
 }
 
 /**
- * The JWT-SVID is used once: its `jti` is taken in the commit that issues the token, and kept a while longer than the
- * JWT-SVID lives, since a replica whose clock is behind takes it for as long.
+ * The proof is used once: the `jti` of a JWT-SVID, or what was signed of an ID token, is taken in the commit that issues
+ * the token, and kept a while longer than it lives, since a replica whose clock is behind takes it for as long.
  */
 function replayChange({ start: proof }: Decided): readonly Change[] {
   if (proof === null) return []
+  if (proof.by === 'user') return [usedOnce(proof.user)]
   const row = { key: `jwt-svid:${proof.jti}`, expiresAt: after(proof.expiresAt, MINUTE) }
   return [{ op: 'insert', table: 'Replay', row, refuse: () => oauthError('SUBJECT_TOKEN_REPLAYED') }]
 }
@@ -193,7 +204,7 @@ function idTaken(): ReturnType<typeof oauthError> {
   return oauthError('TOKEN_ID_TAKEN')
 }
 
-function leafOf(mandate: Mandate, grant: Grant): TokenCommit['leaf'] {
+function leafOf(mandate: Mandate, { grant, commitments }: Granted): TokenCommit['leaf'] {
   const { instance, certificate } = mandate.bearer
   const lineage = mandate.parent === null ? {} : { parent: mandate.parent }
   const ids = { task: mandate.task, transaction: mandate.transaction, instance: instance.id }
@@ -202,7 +213,7 @@ function leafOf(mandate: Mandate, grant: Grant): TokenCommit['leaf'] {
     actor: mandate.actor,
     inputDigest: grant.inputDigest,
     policy: grant.policyDigest,
-    commitments: { ...ids, ...lineage, certificate: certificate.serial },
+    commitments: { ...ids, ...lineage, ...commitments, certificate: certificate.serial },
     private: { input: grant.input },
   }
 }

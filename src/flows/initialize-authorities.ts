@@ -1,18 +1,10 @@
-import {
-  AuthoritySet,
-  authorityError,
-  CurrentAuthorities,
-  requireAuthority,
-  type AuthorityRecord,
-} from '#authority/index.ts'
-import { record } from '#audit/index.ts'
+import { AuthoritySet, authorityError, CurrentAuthorities, type AuthorityRecord } from '#authority/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
-import { newId } from '#kernel/ids.ts'
-import { parseCertificate } from '#x509/index.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import { listAuthorities, loadAuthorities } from './load-authorities.ts'
-import type { Commit } from './ports.ts'
-import { draftOf, insertOf, prepareAuthority } from './prepare-authority.ts'
+import { importRoot } from './import-root.ts'
+import { prepareAuthority } from './prepare-authority.ts'
+import { requestAuthority } from './request-authority.ts'
 import { rotateAuthorities } from './rotate-authorities.ts'
 import { transitionAuthority } from './transition-authority.ts'
 
@@ -21,6 +13,8 @@ export type InitializeAuthoritiesOptions =
   | { readonly mode: 'rooted'; readonly root: 'generate' }
   /** A root of one's own: its certificate (DER), and a reference to its key that the key port opens. */
   | { readonly mode: 'rooted'; readonly root: { readonly certificate: Bytes; readonly keyReference: string } }
+  /** A root that only a ceremony opens: its certificate (DER), or null before the first ceremony. */
+  | { readonly mode: 'rooted'; readonly root: { readonly certificate: Bytes | null; readonly keyReference: null } }
 
 export interface InitializeAuthoritiesOrder {
   readonly actor: string
@@ -47,9 +41,14 @@ export async function initializeAuthorities(
   const all = { ...ports, authorities: new CurrentAuthorities(present) }
   // 2. In rooted mode the root comes first.
   if (options.mode === 'rooted') await establishRoot(all, actor, { options, records })
-  // 3. The rest are the normal steps of a rotation from nothing.
+  // 3. Under one that is not at hand, issuing authorities are asked for: one to sign, and one to follow it.
+  if (isOffline(options) && !records.some(({ kind }) => kind === 'x509')) {
+    await requestAuthority(all, actor)
+    await requestAuthority(all, actor)
+  }
+  // 4. The rest are the normal steps of a rotation from nothing.
   await rotateAuthorities(all, actor)
-  // 4. Each kind has an authority that signs now.
+  // 5. Each kind has an authority that signs now, but for what a ceremony has yet to sign.
   all.authorities.replace(await loadAuthorities(ports))
   return all.authorities
 }
@@ -64,6 +63,7 @@ async function establishRoot(ports: AuthorityPorts, actor: string, { options, re
   if (roots.some(({ state }) => state === 'active')) return
   const begun = roots.find(({ state }) => state === 'prepared' || state === 'published')
   const root = begun ?? (await makeRoot(ports, actor, options))
+  if (root === null) return
   if (root.state === 'prepared') await transitionAuthority(ports, { actor, id: root.id, step: 'publish' })
   await transitionAuthority(ports, { actor, id: root.id, step: 'activate' })
 }
@@ -72,42 +72,12 @@ async function makeRoot(
   ports: AuthorityPorts,
   actor: string,
   { root }: RootSituation['options'],
-): Promise<AuthorityRecord> {
+): Promise<AuthorityRecord | null> {
   if (root === 'generate') return prepareAuthority(ports, { actor, kind: 'x509-root' })
-  return importRoot(ports, actor, root)
+  if (root.certificate === null) return null
+  return importRoot(ports, actor, { ...root, certificate: root.certificate })
 }
 
-/** Takes a root of the operator's into the trust domain; what it signed elsewhere is none of our business. */
-async function importRoot(
-  ports: AuthorityPorts,
-  actor: string,
-  { certificate: der, keyReference }: { readonly certificate: Bytes; readonly keyReference: string },
-): Promise<AuthorityRecord> {
-  const now = await ports.clockGuard.check()
-  const certificate = parseCertificate(der)
-  const signer = await ports.keys.open(keyReference)
-  requireAuthority(certificate, signer)
-  // An issuing authority must fit below it.
-  if (certificate.extension('basicConstraints')?.pathLength === 0) throw authorityError('AUTHORITY_CERTIFICATE_INVALID')
-  const { notBefore, notAfter } = certificate
-  if (now < notBefore || now >= notAfter) throw authorityError('AUTHORITY_EXPIRED')
-  const id = newId('authority', now, ports.random)
-  const draft = draftOf({ id, kind: 'x509-root', keyReference, signer, now })
-  const root = { ...draft, certificate: der, notBefore, notAfter }
-  await record<Commit>(ports.journal, {
-    lock: 'none',
-    guards: [],
-    changes: [insertOf(root)],
-    leaf: {
-      type: 'authority.imported',
-      actor,
-      object: `authority:${id}`,
-      decision: 'permit',
-      inputDigest: null,
-      policy: null,
-      commitments: { kid: root.kid },
-    },
-    events: [],
-  })
-  return root
+function isOffline(options: InitializeAuthoritiesOptions): boolean {
+  return options.mode === 'rooted' && options.root !== 'generate' && options.root.keyReference === null
 }

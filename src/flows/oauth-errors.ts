@@ -11,6 +11,7 @@ export const OAUTH_ERRORS = {
   SUBJECT_TOKEN_INVALID: 'The subject token is not valid.',
   SUBJECT_TOKEN_DEAD: 'The subject token, or what it rests on, has ended.',
   SUBJECT_TOKEN_NOT_YOURS: 'The subject token belongs to another client, or is bound to another key than was proved.',
+  SUBJECT_TOKEN_OTHER_SUBJECT: 'The subject token is that of another user than the task is for.',
   SUBJECT_TOKEN_TOO_OLD: 'The subject token was issued too long ago. Ask for a new one.',
   SUBJECT_TOKEN_REPLAYED: 'The subject token has been used already. Ask for a new one.',
   SUBJECT_TOKEN_OTHER_TASK: 'The subject token belongs to another task.',

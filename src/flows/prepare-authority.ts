@@ -3,6 +3,7 @@ import {
   AUTHORITY_LIFETIME,
   authorityError,
   candidateSigner,
+  isOfflineRoot,
   ROOT_LIFETIME,
   type ActiveSigner,
   type AuthorityKind,
@@ -48,7 +49,7 @@ export interface DraftFields {
   readonly id: string
   readonly kind: AuthorityKind
   readonly keyReference: string
-  readonly signer: Signer
+  readonly signer: Pick<Signer, 'algorithm' | 'publicKey'>
   readonly now: Instant
 }
 
@@ -112,6 +113,7 @@ async function certify(ports: PreparePorts, { actor, draft, signer }: Certificat
 async function openRoot({ reader, keys }: PreparePorts): Promise<ActiveSigner | null> {
   const root = await reader.find('Authority', { kind: 'x509-root', state: 'active' })
   if (root === null) return null
+  if (isOfflineRoot(root)) throw authorityError('AUTHORITY_ROOT_UNAVAILABLE', { details: { authority: root.id } })
   try {
     return activeSigner(root, await keys.open(root.keyReference, root.publicKey))
   } catch (cause) {

@@ -3,7 +3,8 @@ import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
-import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
+import { ProvenUser, type Users } from '#tasks/index.ts'
+import { ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE } from '#wire/index.ts'
 import type { CheckedRequest } from './exchange-request.ts'
 import { oauthError } from './oauth-errors.ts'
 
@@ -12,18 +13,32 @@ const MAX_SUBJECT_AGE: Milliseconds = 5 * MINUTE
 /** Replicas of ours may differ by this much, and nobody else issues these tokens. */
 const SKEW: Milliseconds = 2 * SECOND
 
+export interface SubjectPorts extends VerifyPorts {
+  readonly users: Users
+}
+
 export interface VerifyPorts {
   readonly authorities: { current(): { keySet(kind: 'access-token' | 'jwt-svid'): KeySet } }
   readonly profile: { readonly publicUrl: string; readonly trustDomain: TrustDomain }
 }
 
 /** The agent's own JWT-SVID, addressed to us and nobody else. */
-export interface StartProof {
+export interface AgentProof {
   readonly kind: 'start'
+  readonly by: 'agent'
   readonly jti: string
   readonly issuedAt: Instant
   readonly expiresAt: Instant
 }
+
+/** The ID token of a user. That the task is for them is still to be seen. */
+export interface UserStart {
+  readonly kind: 'start'
+  readonly by: 'user'
+  readonly user: ProvenUser
+}
+
+export type StartProof = AgentProof | UserStart
 
 /** A task token. That it is the client's own, and that it lives, is still to be seen. */
 export interface NarrowProof {
@@ -33,25 +48,31 @@ export interface NarrowProof {
 
 /**
  * What the subject token is decides what is asked for, never which parameters came with it. Each kind is refused in
- * the other's slot.
+ * the slot of every other.
  * @throws SUBJECT_TOKEN_TYPE_UNSUPPORTED, SUBJECT_TOKEN_INVALID, SUBJECT_TOKEN_TOO_OLD, SUBJECT_TOKEN_NOT_YOURS,
- *   MAY_ACT_REFUSED
+ *   MAY_ACT_REFUSED, USER_TOKEN_*, and what the port of the issuers' keys throws
  */
-export function verifySubjectToken(
-  ports: VerifyPorts,
+export async function verifySubjectToken(
+  ports: SubjectPorts,
   request: CheckedRequest,
   client: string,
   now: Instant,
-): StartProof | NarrowProof {
+): Promise<StartProof | NarrowProof> {
   const { subjectToken } = request
   try {
+    const { subjectTokenType } = request
     const taskToken = readTaskToken(subjectToken)
-    if ((taskToken !== null) !== (request.subjectTokenType === ACCESS_TOKEN_TYPE)) {
+    if ((taskToken !== null) !== (subjectTokenType === ACCESS_TOKEN_TYPE)) {
       throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED')
     }
     if (taskToken !== null) return { kind: 'narrow', token: verifyTaskToken(ports, taskToken, now) }
+    if (subjectTokenType === ID_TOKEN_TYPE) return await userProof(ports, subjectToken, client, now)
     return startProof(ports, subjectToken, client, now)
   } catch (cause) {
+    // JWT-SVIDs and ID tokens share a `typ`; whom they are about tells them apart.
+    if (isWritError(cause, 'JWT_SUBJECT_WRONG', 'USER_TOKEN_TYPE')) {
+      throw oauthError('SUBJECT_TOKEN_TYPE_UNSUPPORTED', { cause })
+    }
     if (!isWritError(cause) || !cause.code.startsWith('JWT_')) throw cause
     throw oauthError('SUBJECT_TOKEN_INVALID', { details: { problem: cause.code }, cause })
   }
@@ -64,6 +85,12 @@ export function verifyTaskToken(ports: VerifyPorts, token: string | UnverifiedTo
   return TaskToken.verify(token, { keys, issuer: profile.publicUrl, audience: null, now, skew: SKEW })
 }
 
+async function userProof(ports: SubjectPorts, text: string, client: string, now: Instant): Promise<UserStart> {
+  const user = await ProvenUser.verify(ports.users, text, { now, nonce: null })
+  requireMayAct(user.mayAct, client)
+  return { kind: 'start', by: 'user', user }
+}
+
 /** Null when the token's type says that it is of another kind. @throws JWT_* */
 function readTaskToken(text: string): UnverifiedToken | null {
   try {
@@ -74,7 +101,7 @@ function readTaskToken(text: string): UnverifiedToken | null {
   }
 }
 
-function startProof(ports: VerifyPorts, text: string, client: string, now: Instant): StartProof {
+function startProof(ports: VerifyPorts, text: string, client: string, now: Instant): AgentProof {
   const { authorities, profile } = ports
   const keys = authorities.current().keySet('jwt-svid')
   const svid = JwtSvid.verify(text, {
@@ -90,14 +117,14 @@ function startProof(ports: VerifyPorts, text: string, client: string, now: Insta
   if (svid.subject.toString() !== client) throw oauthError('SUBJECT_TOKEN_NOT_YOURS')
   requireMayAct(svid.claims['may_act'], client)
   if (now >= expiresAt || now - issuedAt > MAX_SUBJECT_AGE) throw oauthError('SUBJECT_TOKEN_TOO_OLD')
-  return { kind: 'start', jti: id, issuedAt, expiresAt }
+  return { kind: 'start', by: 'agent', jti: id, issuedAt, expiresAt }
 }
 
 /**
  * TE-10: enforced wherever it stands, whichever parameters were sent. A task token with one is refused as malformed,
  * since none of ours has it.
  */
-function requireMayAct(mayAct: JsonValue | undefined, client: string): void {
+export function requireMayAct(mayAct: JsonValue | undefined, client: string): void {
   if (mayAct === undefined) return
   const isObject = typeof mayAct === 'object' && mayAct !== null && !Array.isArray(mayAct)
   const entries = isObject ? Object.entries(mayAct) : []

@@ -8,9 +8,10 @@ import {
 } from '#authentication/index.ts'
 import { isUserSubject } from '#jwt/index.ts'
 import { registryError, type AgentRecord, type InstanceRecord } from '#registry/index.ts'
-import { tasksError } from '#tasks/index.ts'
+import { tasksError, type ProvenUser } from '#tasks/index.ts'
 import { oauthError } from './oauth-errors.ts'
-import type { Guard, Reader } from './ports.ts'
+import type { Change, Guard, Reader } from './ports.ts'
+import { notCutOff, usedOnce } from './user-proof.ts'
 
 /** What an orchestrator names, as it was sent. */
 export interface OrchestratedRequest {
@@ -26,30 +27,50 @@ export interface TaskOrder {
   readonly agent: AgentRecord
   readonly instance: InstanceRecord | null
   readonly subject: string
+  /** SHA-256 of what proved the user, hex. */
+  readonly subjectProof: string | null
   readonly guards: readonly Guard[]
+  readonly changes: readonly Change[]
 }
 
-/** An agent works for itself. */
-export function ownOrder({ agent, instance }: AgentIdentity): TaskOrder {
-  return { agent, instance, subject: instance.spiffeId, guards: unchanged(agent, instance) }
+/** An agent works for itself, or for the user who has proved who they are. */
+export function ownOrder({ agent, instance }: AgentIdentity, user: ProvenUser | null): TaskOrder {
+  return { agent, instance, ...whom(user, instance.spiffeId, unchanged(agent, instance)) }
 }
 
 /**
- * An orchestrator names the agent and the subject, both within its lists.
+ * An orchestrator names the agent and the subject, both within its lists. The user's own proof can stand for the name,
+ * not for the list.
  * @throws AUTHENTICATION_REQUIRED, ROLE_REQUIRED, TASK_ORDER_FORBIDDEN, TASK_AGENT_*, TASK_SUBJECT_*, AGENT_UNKNOWN,
- *   INSTANCE_UNKNOWN
+ *   INSTANCE_UNKNOWN, and what `prove` throws
  */
 export async function orchestratedOrder(
   reader: Reader,
   caller: Caller,
   request: OrchestratedRequest,
+  prove: () => Promise<ProvenUser | null>,
 ): Promise<TaskOrder> {
   if (caller.identity.kind === 'agent') throw tasksError('TASK_ORDER_FORBIDDEN')
   const orchestrator = caller.requireRole('orchestrator')
   const agent = await agentOf(reader, orchestrator, request.agent)
-  const subject = subjectOf(orchestrator, request.subject)
+  const user = await prove()
+  const subject = subjectOf(orchestrator, request.subject, user)
   const instance = request.instance === null ? null : await instanceOf(reader, agent, request.instance)
-  return { agent, instance, subject, guards: [...unchanged(agent, instance), stillOrchestrator(orchestrator)] }
+  return {
+    agent,
+    instance,
+    ...whom(user, subject, [...unchanged(agent, instance), stillOrchestrator(orchestrator)]),
+  }
+}
+
+function whom(
+  user: ProvenUser | null,
+  otherwise: string,
+  guards: readonly Guard[],
+): Omit<TaskOrder, 'agent' | 'instance'> {
+  if (user === null) return { subject: otherwise, subjectProof: null, guards, changes: [] }
+  const { subject, digest } = user
+  return { subject, subjectProof: digest, guards: [...guards, notCutOff(user)], changes: [usedOnce(user)] }
 }
 
 async function agentOf(reader: Reader, orchestrator: PrincipalRecord, wanted: string | null): Promise<AgentRecord> {
@@ -60,8 +81,10 @@ async function agentOf(reader: Reader, orchestrator: PrincipalRecord, wanted: st
   return agent
 }
 
-function subjectOf(orchestrator: PrincipalRecord, subject: string | null): string {
-  if (subject === null) throw tasksError('TASK_SUBJECT_MISSING')
+function subjectOf(orchestrator: PrincipalRecord, named: string | null, user: ProvenUser | null): string {
+  const subject = named ?? user?.subject
+  if (subject === undefined) throw tasksError('TASK_SUBJECT_MISSING')
+  if (user !== null && user.subject !== subject) throw tasksError('TASK_SUBJECT_DIFFERS')
   // A star stands for everyone in a list, and for nobody here.
   if (!isUserSubject(subject) || subject.endsWith(':*')) throw tasksError('TASK_SUBJECT_INVALID')
   if (!mayAssert(orchestrator, subject)) throw tasksError('TASK_SUBJECT_NOT_ALLOWED')

@@ -3,6 +3,7 @@ import {
   applied,
   authorityError,
   hasPropagated,
+  isOfflineRoot,
   retireAt,
   transition,
   type AuthorityRecord,
@@ -36,16 +37,9 @@ export interface TransitionOrder {
  * AUTHORITY_STILL_NEEDED, AUTHORITY_NO_PREDECESSOR, AUTHORITY_EXPIRED, AUTHORITY_CANARY_FAILED, CLOCK_…, KEY_…
  */
 export async function transitionAuthority(ports: AuthorityPorts, order: TransitionOrder): Promise<AuthorityRecord> {
-  // 1. Read all authorities as they are now, and the one in question.
-  const records = await listAuthorities(ports.reader)
-  const subject = records.find(({ id }) => id === order.id)
-  if (subject === undefined) throw authorityError('AUTHORITY_NOT_FOUND', { details: { authority: order.id } })
-  if (order.expectedVersion !== undefined && order.expectedVersion !== subject.version) {
-    throw authorityError('AUTHORITY_CHANGED', { details: { authority: order.id, version: subject.version } })
-  }
+  // 1. Read all authorities as they are now, the one in question among them.
   // 2. Decide which states change: one, or two that change places.
-  const now = await ports.clockGuard.check()
-  const transitions = plan({ order, subject, records, now })
+  const { subject, records, transitions } = await decide(ports, order)
   // 3. Who is about to sign for others shows first that it can.
   const next = transitions.find(({ set }) => set.state === 'active')
   await requireKey(
@@ -60,6 +54,31 @@ export async function transitionAuthority(ports: AuthorityPorts, order: Transiti
   // 5. Sign and trust accordingly from now on; other replicas hear of it.
   await refreshAuthorities(ports)
   return transitions.filter(({ id }) => id === subject.id).reduce(applied, subject)
+}
+
+/** What a step would change, without changing it. @throws as `transitionAuthority`, but for keys and canaries */
+export async function previewTransition(
+  ports: AuthorityPorts,
+  order: TransitionOrder,
+): Promise<readonly AuthorityTransition[]> {
+  return (await decide(ports, order)).transitions
+}
+
+interface Decision {
+  readonly subject: AuthorityRecord
+  readonly records: readonly AuthorityRecord[]
+  readonly transitions: readonly AuthorityTransition[]
+}
+
+async function decide(ports: AuthorityPorts, order: TransitionOrder): Promise<Decision> {
+  const records = await listAuthorities(ports.reader)
+  const subject = records.find(({ id }) => id === order.id)
+  if (subject === undefined) throw authorityError('AUTHORITY_NOT_FOUND', { details: { authority: order.id } })
+  if (order.expectedVersion !== undefined && order.expectedVersion !== subject.version) {
+    throw authorityError('AUTHORITY_CHANGED', { details: { authority: order.id, version: subject.version } })
+  }
+  const now = await ports.clockGuard.check()
+  return { subject, records, transitions: plan({ order, subject, records, now }) }
 }
 
 interface Situation {
@@ -119,7 +138,7 @@ function planRetirement({ order, subject, records, now }: Situation): readonly A
 
 /** The key is at hand and is the one of the record: found out before the commit, not by the first who wants a signature. */
 async function requireKey({ keys }: AuthorityPorts, record: AuthorityRecord | undefined): Promise<void> {
-  if (record === undefined) return
+  if (record === undefined || isOfflineRoot(record)) return
   const { publicKey } = await keys.open(record.keyReference)
   if (!equal(publicKey, record.publicKey)) {
     throw authorityError('AUTHORITY_KEY_MISMATCH', { details: { authority: record.id } })

@@ -1,3 +1,5 @@
+import { toHex, type Bytes } from '#kernel/bytes.ts'
+import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { checkAudience, checkIssuer, checkTimes, ClaimReader, type Moment } from './claims.ts'
@@ -11,6 +13,8 @@ export interface IdTokenRules extends Moment {
   readonly issuer: string
   /** Our client ID at that issuer. */
   readonly audience: string
+  /** Whether `audience` may be one of several; then `azp` must name it. */
+  readonly audienceRule?: 'sole' | 'among'
 }
 
 /** A verified OpenID Connect ID token (Core section 2) of a configured issuer. */
@@ -21,15 +25,24 @@ export class IdToken {
   readonly expiresAt: Instant
   /** When the person signed in, where the issuer says. */
   readonly authenticatedAt: Instant | undefined
+  /** As the client sent it with the request that this token answers. */
+  readonly nonce: string | undefined
+  /**
+   * SHA-256 of what was signed, hex. The signature is left out: an ECDSA signature can be rewritten into another valid
+   * one by anybody, and the token would be a new one.
+   */
+  readonly fingerprint: string
   readonly #token: VerifiedToken
 
-  private constructor(token: VerifiedToken) {
+  private constructor(token: VerifiedToken, signed: Bytes) {
     const claims = new ClaimReader(token.claims)
     this.issuer = claims.string('iss')
     this.subject = claims.string('sub')
     this.issuedAt = claims.instant('iat')
     this.expiresAt = claims.instant('exp')
     this.authenticatedAt = claims.optionalInstant('auth_time')
+    this.nonce = claims.optionalString('nonce')
+    this.fingerprint = toHex(sha256(signed))
     this.#token = token
   }
 
@@ -39,14 +52,15 @@ export class IdToken {
    *   JWT_EXPIRED, JWT_NOT_YET_VALID, JWT_SUBJECT_WRONG
    */
   static verify(text: string, rules: IdTokenRules): IdToken {
-    const token = VerifiedToken.verify(parseCompact(text, 'id-token'), rules.keys)
+    const unverified = parseCompact(text, 'id-token')
+    const token = VerifiedToken.verify(unverified, rules.keys)
     const claims = new ClaimReader(token.claims)
     checkIssuer(claims, rules.issuer)
     checkTimes(claims, rules)
-    checkAudience(claims, rules.audience, 'among')
+    checkAudience(claims, rules.audience, rules.audienceRule ?? 'among')
     checkAuthorizedParty(claims, rules.audience)
     if (claims.string('sub').toLowerCase().startsWith('spiffe:')) throw jwtError('JWT_SUBJECT_WRONG')
-    return new IdToken(token)
+    return new IdToken(token, unverified.signingInput)
   }
 
   get claims(): JsonObject {

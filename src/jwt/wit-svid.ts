@@ -41,6 +41,7 @@ export function witSvidClaims(fields: WitSvidFields): JsonObject {
   return {
     sub: fields.subject.toString(),
     iat: toNumericDate(fields.issuedAt),
+    nbf: toNumericDate(fields.issuedAt),
     exp: toNumericDate(fields.expiresAt),
     jti: fields.id,
     cnf: { jwk: { ...fields.key, alg: fields.algorithm } },

@@ -20,6 +20,8 @@ export interface AgentRequest extends LimitsWanted {
   readonly dnsNames?: readonly string[] | undefined
   readonly permissions?: readonly Permission[] | undefined
   readonly keyClasses?: readonly KeyClass[] | undefined
+  /** Where keys live of which nothing is attested; one of `keyClasses`. */
+  readonly declaredKeyClass?: KeyClass | undefined
 }
 
 type LimitsWanted = { readonly [Name in LimitName]?: Milliseconds | undefined }
@@ -59,7 +61,7 @@ export function createAgent(request: AgentRequest, surroundings: AgentSurroundin
     selectors: parseSelectors(request.selectors ?? []),
     dnsNames: parseDnsNames(request.dnsNames ?? [], surroundings.serverNames),
     permissions: parsePermissions(request.permissions ?? [], surroundings.resources),
-    keyClasses: parseKeyClasses(request.keyClasses ?? KEY_CLASSES),
+    ...parseClasses(request),
     ...parseLimits(request),
     state: 'active',
     version: 1,
@@ -78,6 +80,14 @@ function parseOwner(owner: string): string {
 function parsePath(path: string, name: string): string {
   if (path !== `/agent/${name}` && path !== `/admin/${name}`) throw registryError('AGENT_PATH_INVALID')
   return path
+}
+
+function parseClasses(request: AgentRequest): Pick<AgentRecord, 'keyClasses' | 'declaredKeyClass'> {
+  const keyClasses = parseKeyClasses(request.keyClasses ?? KEY_CLASSES)
+  const declaredKeyClass = request.declaredKeyClass ?? null
+  if (declaredKeyClass !== null && !keyClasses.includes(declaredKeyClass))
+    throw registryError('AGENT_KEY_CLASS_INVALID')
+  return { keyClasses, declaredKeyClass }
 }
 
 function parseKeyClasses(classes: readonly KeyClass[]): readonly KeyClass[] {

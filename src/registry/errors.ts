@@ -13,7 +13,7 @@ export const REGISTRY_ERRORS = {
   AGENT_PERMISSION_INVALID: 'Each permission names one audience once and at least one action.',
   AGENT_AUDIENCE_UNKNOWN: 'No resource is registered for this audience. Add the resource first.',
   AGENT_ACTION_UNKNOWN: 'The resource does not have this action. Add the action to the resource first.',
-  AGENT_KEY_CLASS_INVALID: 'Allow at least one key class of software, hsm and tpm, each once.',
+  AGENT_KEY_CLASS_INVALID: 'Allow at least one key class of software, hsm and tpm, each once; declare one of these.',
   AGENT_LIMIT_INVALID: 'A lifetime or limit of the agent is out of its range.',
   AGENT_UNKNOWN: 'There is no agent of this name.',
   AGENT_SUSPENDED: 'The agent is suspended and gets nothing new. Ask its owner or an operator to resume it.',

@@ -16,6 +16,8 @@ export interface AgentRecord {
   /** Resources (by audience) and their actions that tokens may be asked for; nothing else is permitted. */
   readonly permissions: readonly Permission[]
   readonly keyClasses: readonly KeyClass[]
+  /** What an admin says of keys of which no device has stated anything; null for software. */
+  readonly declaredKeyClass: KeyClass | null
   readonly x509Lifetime: Milliseconds
   readonly jwtLifetime: Milliseconds
   readonly tokenLifetime: Milliseconds

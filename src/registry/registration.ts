@@ -1,5 +1,5 @@
 import type { Attested } from '#attestation/index.ts'
-import type { KeyClass } from '#kernel/algorithms.ts'
+import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { newInstanceId } from '#kernel/ids.ts'
 import { after, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
@@ -17,11 +17,13 @@ export class Registration {
   readonly #agent: AgentRecord
   readonly #instanceId: string
   readonly #spiffeId: SpiffeId
+  readonly #key: KnownKeyClass
 
-  private constructor(agent: AgentRecord, instanceId: string, spiffeId: SpiffeId) {
+  private constructor(agent: AgentRecord, instanceId: string, spiffeId: SpiffeId, key: KnownKeyClass) {
     this.#agent = agent
     this.#instanceId = instanceId
     this.#spiffeId = spiffeId
+    this.#key = key
   }
 
   /**
@@ -30,9 +32,10 @@ export class Registration {
    */
   static register(attested: Attested, candidates: readonly AgentRecord[], context: RegisterContext): Registration {
     const agent = matchAgent(attested, candidates, context.requested)
-    checkKeyClass(agent, attested.keyClass)
+    const key = keyClassOf(attested, agent)
+    checkKeyClass(agent, key.keyClass)
     const instanceId = newInstanceId(context.random)
-    return new Registration(agent, instanceId, nameOf(agent, instanceId, context.trustDomain))
+    return new Registration(agent, instanceId, nameOf(agent, instanceId, context.trustDomain), key)
   }
 
   /**
@@ -50,7 +53,7 @@ export class Registration {
     if (reasonsAgainst(factsOf(instance), agent).length > 0) throw registryError('AGENT_NOT_MATCHED')
     checkKeyClass(agent, instance.keyClass)
     if (now > after(instance.attestedAt, agent.maxAttestationAge)) throw registryError('ATTESTATION_TOO_OLD')
-    return new Registration(agent, instance.id, spiffeId)
+    return new Registration(agent, instance.id, spiffeId, instance)
   }
 
   get agent(): AgentRecord {
@@ -65,6 +68,15 @@ export class Registration {
     return this.#spiffeId
   }
 
+  /** Where the instance's key lives. */
+  get keyClass(): KeyClass {
+    return this.#key.keyClass
+  }
+
+  get keyClassSource(): KeyClassSource {
+    return this.#key.keyClassSource
+  }
+
   get dnsNames(): readonly string[] {
     return this.#agent.dnsNames
   }
@@ -76,6 +88,17 @@ export class Registration {
   get jwtLifetime(): Milliseconds {
     return this.#agent.jwtLifetime
   }
+}
+
+interface KnownKeyClass {
+  readonly keyClass: KeyClass
+  readonly keyClassSource: KeyClassSource
+}
+
+/** What was attested counts; where nothing was, the word of the admin who registered the agent, marked as such. */
+function keyClassOf({ keyClass, keyClassSource }: Attested, { declaredKeyClass }: AgentRecord): KnownKeyClass {
+  if (keyClassSource === 'attested' || declaredKeyClass === null) return { keyClass, keyClassSource }
+  return { keyClass: declaredKeyClass, keyClassSource: 'declared' }
 }
 
 export interface RegisterContext {

@@ -14,6 +14,7 @@ import type { ConfigFile } from './config/schema.ts'
 import { writeConfig } from './config/write.ts'
 import { makeDataFolder } from './data-folder.ts'
 import { serverError } from './errors.ts'
+import { openRequests, type AuthorityRequest } from './offline-authorities.ts'
 
 export interface InitOptions {
   /** The data folder; made if it is not there. */
@@ -26,13 +27,10 @@ export interface InitOptions {
   readonly root?: RootFiles
 }
 
-/** A root of the operator's own. */
-export interface RootFiles {
-  /** DER. */
-  readonly certificate: Bytes
-  /** Absolute path of its PKCS #8 PEM, which stays where it is, or a PKCS#11 URI. */
-  readonly key: string
-}
+/** A root of the operator's own, or one that only ceremonies open: then without key, at first without certificate. */
+export type RootFiles =
+  /** DER, and the absolute path of its PKCS #8 PEM, which stays where it is, or a PKCS#11 URI. */
+  { readonly certificate: Bytes; readonly key: string } | { readonly certificate: Bytes | null; readonly key: null }
 
 export interface Initialized {
   readonly config: Config
@@ -40,6 +38,8 @@ export interface Initialized {
   readonly bundle: string
   /** Null when an earlier run, which was cut off, has made one. */
   readonly admin: PrincipalRecord | null
+  /** What a ceremony is to sign before the server can run. */
+  readonly requests: readonly AuthorityRequest[]
 }
 
 /**
@@ -60,7 +60,8 @@ export async function initServer(options: InitOptions): Promise<Initialized> {
     const principal = await makeAdmin(ports, admin)
     // 3. The configuration makes it a server.
     writeConfig(data, values)
-    return { config, bundle: encodeBundle(authorities.bundle()), admin: principal }
+    const requests = await openRequests(ports)
+    return { config, bundle: encodeBundle(authorities.bundle()), admin: principal, requests }
   } finally {
     await closePorts(ports)
   }
@@ -72,6 +73,7 @@ function optionsOf({ mode }: Config, root: RootFiles | undefined): InitializeAut
   if (mode === 'self-rooted')
     throw serverError('CONFIG_VALUE_INVALID', { details: { key: 'mode', problem: 'a root needs mode rooted' } })
   if (root === undefined) return { mode, root: 'generate' }
+  if (root.key === null) return { mode, root: { certificate: root.certificate, keyReference: null } }
   return { mode, root: { certificate: root.certificate, keyReference: referenceOf(root.key) } }
 }
 

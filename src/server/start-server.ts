@@ -12,6 +12,7 @@ import {
   type PeerOf,
 } from '#api/http/index.ts'
 import { AnonymousDenials } from '#audit/index.ts'
+import { authorityError, isUnderOfflineRoot } from '#authority/index.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
@@ -102,6 +103,14 @@ async function prepare(config: Config, ports: ServerPorts): Promise<void> {
   ports.authorities.replace(await loadAuthorities(ports))
   await reconcileIntents(ports, { startedAs: config.replica.number })
   await rotateAuthorities(ports)
+  requireIssuing(ports)
+}
+
+/** Under an offline root nobody but people can help. @throws AUTHORITY_AWAITS_CEREMONY */
+function requireIssuing({ authorities }: ServerPorts): void {
+  const { records } = authorities.current()
+  const isIssuing = records.some(({ kind, state }) => kind === 'x509' && state === 'active')
+  if (!isIssuing && isUnderOfflineRoot(records)) throw authorityError('AUTHORITY_AWAITS_CEREMONY')
 }
 
 function publicCertificateOf({ tls }: Config): PublicCertificate | null {

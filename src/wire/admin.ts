@@ -36,6 +36,8 @@ export const createAgentRequest = z.strictObject({
   dns_names: z.array(dnsName).max(16).optional(),
   permissions: z.array(permission).max(64).optional(),
   key_classes: z.array(keyClass).min(1).max(3).optional(),
+  /** Where keys live of which no device has stated anything; certificates and tokens say that it is declared. */
+  declared_key_class: keyClass.optional(),
   x509_lifetime: seconds(5 * MINUTE, DAY).optional(),
   jwt_lifetime: seconds(10, HOUR).optional(),
   token_lifetime: seconds(10, 5 * MINUTE).optional(),
@@ -61,6 +63,7 @@ export const agentView = z.object({
   dns_names: z.array(text(253)),
   permissions: z.array(z.object({ audience: resourceUri, actions: z.array(action) })),
   key_classes: z.array(keyClass),
+  declared_key_class: keyClass.nullable(),
   x509_lifetime: z.int(),
   jwt_lifetime: z.int(),
   token_lifetime: z.int(),

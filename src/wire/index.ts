@@ -1,4 +1,5 @@
 export * from './admin.ts'
+export * from './authorities.ts'
 export * from './enrollment.ts'
 export { WIRE_ERRORS, wireError } from './errors.ts'
 export type { WireErrorCode } from './errors.ts'

@@ -9,6 +9,7 @@ import { text, tokenText } from './values.ts'
 export const TOKEN_EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token'
 
 const typeUri = text(256)
 const targets = z.array(text(512)).max(8).optional()

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { action, id, instanceId, instantText, listOf, resourceUri, seconds, text } from './values.ts'
+import { action, id, instanceId, instantText, listOf, resourceUri, seconds, text, tokenText } from './values.ts'
 
 /** One entry of `authorization_details` (RFC 9396 section 2) of our one type. */
 export const authorizationDetail = z.strictObject({
@@ -24,10 +24,16 @@ export const openTaskRequest = z
     deadline: instantText.optional(),
     max_depth: z.int().min(0).max(16).optional(),
     max_derivations: z.int().min(0).max(1_000_000).optional(),
+    /** An ID token of the user whom the task is for, and the nonce that was sent for it, if one was. */
+    subject_token: tokenText.optional(),
+    subject_nonce: text(512).optional(),
     /** What an orchestrator names: the agent (name or id) and the user, and one instance unless any will do. */
     agent: text(64).optional(),
     instance: instanceId.optional(),
     subject: text(327).optional(),
+  })
+  .refine(({ subject_token: token, subject_nonce: nonce }) => nonce === undefined || token !== undefined, {
+    path: ['subject_nonce'],
   })
   .refine((request) => request.expires_in === undefined || request.deadline === undefined, { path: ['deadline'] })
 export type OpenTaskRequest = z.output<typeof openTaskRequest>

@@ -111,6 +111,11 @@ describe('an agent whose key is in a TPM', () => {
     expect(filesOf(kept)).not.toMatch(/BEGIN (EC |RSA )?PRIVATE KEY/)
     const shown = await writ(['show', '--identity', 'identity'], { cwd: folder })
     expect(shown).toMatchObject({ code: 0, stderr: '' })
+    const listing = ['exec', '--identity', 'identity', '--', 'sh', '-c', 'ls "$WRIT_SVID_DIR"']
+    const listed = await writ(listing, { cwd: folder })
+    expect(listed.code).toBe(0)
+    expect(listed.stdout.split('\n')).toEqual(expect.arrayContaining(['certificate.pem', 'key.json', 'key.tss2.pem']))
+    expect(listed.stdout.split('\n')).not.toContain('key.pem')
   })
 
   it('renews, opens a task and exchanges by signatures alone, and its token is bound to the key in the TPM', async () => {

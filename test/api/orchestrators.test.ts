@@ -119,5 +119,8 @@ describe('an orchestrator, over https with its certificate', () => {
     expect(set).toMatchObject({ status: 200, body: { id: principal, ...lists } })
     expect((await open()).body['code']).toBe('TASK_SUBJECT_NOT_ALLOWED')
     expect((await open({ subject: 'user:corp:bob' })).status).toBe(201)
+    const back = { ...lists, subjects: ['user:corp:*'] }
+    await house.admin(`/v1/principals/${principal}/orchestration`, { json: back })
+    expect((await open()).status).toBe(201)
   })
 })

@@ -101,6 +101,10 @@ describe('docs/admin.md', () => {
     expect(printed('public.pem')).toMatch(/"keys":/)
   })
 
+  it('knows the users of an identity provider', () => {
+    expect(printed('max_age: 3600')).toContain('the configuration is good')
+  })
+
   it('knows PostgreSQL with a password from its file, and a root of the operator', () => {
     expect(printed('--database ')).toContain('postgresql://writ@db.example.org/writ')
     expect(existsSync(join(cwd, 'on-postgresql'))).toBe(false)

@@ -2,6 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { instant } from '#kernel/instant.ts'
+import { CORP, IDP_KEYS } from '../fakes/users.ts'
+import { idToken } from '../support/id-tokens.ts'
 import { BILLING, TestHouse } from '../support/server.ts'
 import { writ, type Ran } from '../support/writ.ts'
 
@@ -9,8 +12,12 @@ let house: TestHouse
 let cwd: string
 
 beforeAll(async () => {
-  house = await TestHouse.start()
   cwd = mkdtempSync(join(tmpdir(), 'writ-cli-'))
+  const { verificationKey, kid } = IDP_KEYS.corp
+  const jwks = join(cwd, 'corp.jwks')
+  writeFileSync(jwks, JSON.stringify({ keys: [{ ...verificationKey.jwk, kid, alg: 'ES256', use: 'sig' }] }))
+  const { name, issuer, clientId } = CORP
+  house = await TestHouse.start({ users: [{ name, issuer, client_id: clientId, jwks_file: jwks }] })
   await house.register('bot')
 })
 afterAll(async () => {
@@ -56,6 +63,28 @@ describe('admin commands, through the socket', () => {
     expect((await run('principal', 'set', me, ...lists)).code).toBe(0)
     const opened = await run(...open, '--action', 'read', '--json')
     expect(JSON.parse(opened.stdout)).toMatchObject({ agent: 'bot', instance: null, subject: 'user:corp:alice' })
+  })
+
+  it('opens a task for a user with their ID token, and starts with another one, from files and never from arguments', async () => {
+    const identity = await enrolled()
+    const file = (name: string): string => {
+      writeFileSync(join(cwd, name), `${idToken(instant(Date.now()))}\n`, { mode: 0o600 })
+      return name
+    }
+    const what = ['--identity', identity, '--resource', BILLING, '--action', 'read', '--json']
+    const used = file('alice.jwt')
+    const opened = await run('task', 'open', ...what, '--subject-token-file', used)
+    const task = JSON.parse(opened.stdout) as { id: string; subject: string }
+    expect(task.subject).toBe('user:corp:alice')
+    expect((await run('task', 'open', ...what, '--subject-token-file', used)).stderr).toContain('USER_TOKEN_USED')
+    const start = (name: string) => run('token', ...what, '--task', task.id, '--subject-token-file', name)
+    const token = (JSON.parse((await start(file('again.jwt'))).stdout) as { access_token: string }).access_token
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    expect(claims).toMatchObject({
+      sub: 'user:corp:alice',
+      act: { sub: expect.stringContaining('/agent/bot/') as string },
+    })
+    expect((await start(used)).stderr).toContain('USER_TOKEN_USED')
   })
 
   it('says what a suspension would hit, and changes nothing', async () => {

@@ -111,3 +111,42 @@ describe('an attested key class', () => {
     expect(classOf(renewed.svid.certificate)).toEqual(['hsm', 'attested'])
   })
 })
+
+describe('a declared key class', () => {
+  beforeEach(async () => {
+    await newAgent(world, { name: 'sealed', keyClasses: ['hsm'], declaredKeyClass: 'hsm' })
+  })
+
+  const enrolled = async (keyAttestation?: JsonObject) => {
+    const asked = { ...joinWith(await newToken(world, 'sealed'), csr), keyAttestation }
+    return enroll(ports, world.anonymous, asked)
+  }
+
+  it('is the word of the admin for a key of which nothing is stated, and marked as that', async () => {
+    const { instance, svid } = await enrolled()
+    expect(classOf(svid.certificate)).toEqual(['hsm', 'declared'])
+    expect(await world.store.find('Instance', { id: instance })).toMatchObject({
+      keyClass: 'hsm',
+      keyClassSource: 'declared',
+    })
+  })
+
+  it('gives way to what a device states, even when that is not what was declared', async () => {
+    expect(classOf((await enrolled(statement())).svid.certificate)).toEqual(['hsm', 'attested'])
+    const csrDigest = toHex(sha256(fromBase64(csr)))
+    const tpm = certifiedTpmKey(akAuthority, world.clock.now(), { key, csrDigest })
+    expect(await codeOfAsync(() => enrolled(tpm))).toBe('KEY_CLASS_NOT_ALLOWED')
+  })
+
+  it('is kept when another key renews, and stays declared', async () => {
+    const { svid } = await enrolled()
+    const caller = await authenticateForRenewal(world.ports, peerWith(svid.certificate))
+    const renewed = await renew(world.ports, caller, { csr: await csrOf(newKeyPair()) })
+    expect(classOf(renewed.svid.certificate)).toEqual(['hsm', 'declared'])
+  })
+
+  it('is one of those that the agent allows', async () => {
+    const made = () => newAgent(world, { name: 'wrong', keyClasses: ['software'], declaredKeyClass: 'hsm' })
+    expect(await codeOfAsync(made)).toBe('AGENT_KEY_CLASS_INVALID')
+  })
+})

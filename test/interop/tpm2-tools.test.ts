@@ -129,6 +129,12 @@ class ToolsDevice {
     }
   }
 
+  /** As docs/tpm.md has it. */
+  keyHash(): string {
+    this.#run('tpm2_readpublic', '-c', this.kind.ek, '-f', 'der', '-o', 'ek.spki', '-Q')
+    return toHex(sha256(this.#file('ek.spki')))
+  }
+
   activate(credentialBlob: Bytes, encryptedSecret: Bytes): Bytes {
     const { magic, version } = CREDENTIAL_FILE
     const file = concat(uint32(magic), uint32(version), sized(credentialBlob), sized(encryptedSecret))
@@ -243,7 +249,7 @@ describe('a device with tpm2-tools', () => {
         json: { answer: answerTo(device, challenge, csr) },
       })
       expect([answered.status, answered.body['code']]).toEqual([201, undefined])
-      const { certificate } = svidAnswer.parse(answered.body)
+      const { certificate, instance: id } = svidAnswer.parse(answered.body)
       const leaf = parseCertificate(fromPem('CERTIFICATE', certificate))
       expect(leaf.extension('writAttestation')).toMatchObject({
         attestor: 'tpm',
@@ -251,9 +257,10 @@ describe('a device with tpm2-tools', () => {
         keyClassSource: 'attested',
       })
       const { body } = await house.admin('/v1/instances')
-      const [instance] = (body['items'] as readonly { selectors: readonly string[] }[]).slice(-1)
+      const items = body['items'] as readonly { id: string; selectors: readonly string[] }[]
+      const instance = items.find((item) => item.id === id)
       const expected = ['tpm:lab:manufacturer:id:00001014', `tpm:lab:firmware:${firmwareOf(tpm)}`]
-      expect(instance?.selectors).toEqual(expect.arrayContaining(expected))
+      expect(instance?.selectors).toEqual(expect.arrayContaining([...expected, `tpm:lab:ek:${device.keyHash()}`]))
     },
   )
 })

@@ -10,6 +10,7 @@ import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { encodeBundle } from '#spiffe/index.ts'
 import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
+import { NO_USERS } from '../fakes/users.ts'
 import { enrollNew, newAgent, newWorld, type World } from './enrollment.ts'
 
 export const RECEIVER = 'https://mcp.billing.example.org'
@@ -44,12 +45,13 @@ export async function issueTokens(options: InitializeAuthoritiesOptions): Promis
   const ports: ExchangePorts & AuthenticatePorts = {
     ...world.ports,
     statusIndexes: new StatusIndexes(world.store, 8),
+    users: NO_USERS,
     nonces: new ProofNonces({ reader: world.store, firsts: world.store, random: world.ports.random }),
   }
   const caller = await authenticate(ports, peer)
   const authority = [{ type: 'task', resource: RECEIVER, actions: ['invoices:read'] }] as const
   const limits = { expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
-  const wish = { authority, ...limits, orchestrated: null }
+  const wish = { authority, ...limits, user: null, orchestrated: null }
   const { id: task } = await openTask(ports, caller, wish)
   const exchange = async (change: Partial<ExchangeRequest>): Promise<string> => {
     const { accessToken } = await exchangeToken(ports, caller, { ...request(answer.svid.spiffeId), ...change })

@@ -15,6 +15,7 @@ export function agentRecord(changes: Partial<AgentRecord> = {}): AgentRecord {
     dnsNames: [],
     permissions: [],
     keyClasses: ['software', 'hsm', 'tpm'],
+    declaredKeyClass: null,
     x509Lifetime: AGENT_LIMITS.x509Lifetime.usual,
     jwtLifetime: AGENT_LIMITS.jwtLifetime.usual,
     tokenLifetime: AGENT_LIMITS.tokenLifetime.usual,

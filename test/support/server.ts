@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -70,6 +70,17 @@ export class TestHouse {
     })
   }
 
+  /** Another replica on the same database, with keys and configuration of this one. */
+  async replica(number: number): Promise<TestHouse> {
+    const data = mkdtempSync(join(tmpdir(), 'writ-'))
+    cpSync(this.data, data, { recursive: true, filter: (name) => !name.endsWith('.sock') })
+    const logged: string[] = []
+    const log = new JsonLog({ level: 'debug', destination: { write: (line) => logged.push(line) } })
+    const environment = { WRIT_REPLICA_NAME: `replica-${String(number)}`, WRIT_REPLICA_NUMBER: String(number) }
+    const server = await startServer(loadConfig({ data, environment }), log)
+    return new TestHouse({ data, server, logged, bundle: this.bundle })
+  }
+
   get port(): number {
     return Number(new URL(this.server.addresses['https'] ?? '').port)
   }
@@ -119,11 +130,11 @@ export class TestHouse {
   }
 
   /** An enrolled instance of an agent. */
-  async enroll(agent: string): Promise<Enrolled> {
+  async enroll(agent: string, more: Readonly<Record<string, unknown>> = {}): Promise<Enrolled> {
     const key = newTestKey()
     const csr = toPem('CERTIFICATE REQUEST', await createCsr(key.signer))
     const token = await this.joinToken(agent)
-    const reply = await this.ask('/v1/enroll', { json: { attestor: 'join_token', evidence: { token }, csr } })
+    const reply = await this.ask('/v1/enroll', { json: { attestor: 'join_token', evidence: { token }, csr, ...more } })
     if (reply.status !== 201) throw new TypeError(`not enrolled: ${JSON.stringify(reply.body)}`)
     const svid = reply.body as unknown as SvidAnswer
     return { key, svid, identity: identityOf(key, svid.certificate + svid.chain) }

@@ -16,25 +16,38 @@ export interface SoftHsmToken {
   readonly uri: string
 }
 
-/** Asks for the value of each private key, as a program that has the PIN and none of our code. Prints what comes of it. */
-const THIEF = `
+const SESSION = `
   const pkcs11 = require('pkcs11js')
-  const [, module, pin] = process.argv
-  const thief = new pkcs11.PKCS11()
-  thief.load(module)
-  thief.C_Initialize({ flags: pkcs11.CKF_OS_LOCKING_OK })
-  const slot = thief.C_GetSlotList(true).find((one) => thief.C_GetTokenInfo(one).flags & pkcs11.CKF_TOKEN_INITIALIZED)
-  const session = thief.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION)
-  thief.C_Login(session, pkcs11.CKU_USER, pin)
-  thief.C_FindObjectsInit(session, [{ type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY }])
-  for (const key of thief.C_FindObjects(session, 100)) {
+  const [, module, pin, label, ...flags] = process.argv
+  const token = new pkcs11.PKCS11()
+  token.load(module)
+  token.C_Initialize({ flags: pkcs11.CKF_OS_LOCKING_OK })
+  const slot = token.C_GetSlotList(true).find((one) => token.C_GetTokenInfo(one).flags & pkcs11.CKF_TOKEN_INITIALIZED)
+  const session = token.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION)
+  token.C_Login(session, pkcs11.CKU_USER, pin)
+`
+
+/** Asks for the value of each private key, as a program that has the PIN and none of our code. Prints what comes of it. */
+const THIEF = `${SESSION}
+  token.C_FindObjectsInit(session, [{ type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY }])
+  for (const key of token.C_FindObjects(session, 100)) {
     try {
-      thief.C_GetAttributeValue(session, key, [{ type: pkcs11.CKA_VALUE }])
+      token.C_GetAttributeValue(session, key, [{ type: pkcs11.CKA_VALUE }])
       console.log('TAKEN')
     } catch (error) {
       console.log(error.message)
     }
   }
+`
+
+/** Makes a P-256 key with the flags that it is given. */
+const MAKER = `${SESSION}
+  const own = [{ type: pkcs11.CKA_TOKEN, value: true }, { type: pkcs11.CKA_LABEL, value: label }, { type: pkcs11.CKA_ID, value: require('crypto').randomBytes(8) }]
+  token.C_GenerateKeyPair(session, { mechanism: pkcs11.CKM_EC_KEY_PAIR_GEN },
+    [...own, { type: pkcs11.CKA_EC_PARAMS, value: Buffer.from('06082a8648ce3d030107', 'hex') }],
+    [...own, { type: pkcs11.CKA_PRIVATE, value: true }, { type: pkcs11.CKA_SIGN, value: true },
+      { type: pkcs11.CKA_SENSITIVE, value: !flags.includes('open') },
+      { type: pkcs11.CKA_EXTRACTABLE, value: flags.includes('extractable') }])
 `
 
 /**
@@ -106,10 +119,19 @@ export class SoftHsm {
 
   /** What somebody with the PIN hears who asks for the value of each private key: a line for each. */
   steal(): readonly string[] {
-    const args = ['-e', THIEF, this.module, this.token.pin]
+    return this.#script(THIEF).trim().split('\n')
+  }
+
+  /** A key that others made: `open` is not sensitive. */
+  make(label: string, ...flags: readonly ('open' | 'extractable')[]): void {
+    this.#script(MAKER, label, ...flags)
+  }
+
+  #script(code: string, ...more: readonly string[]): string {
+    const args = ['-e', code, this.module, this.token.pin, ...more]
     const { status, stdout, stderr } = run(process.execPath, args, { cwd: process.cwd(), env: this.environment })
-    if (status !== 0) throw new TypeError(`the thief failed: ${stderr}`)
-    return stdout.trim().split('\n')
+    if (status !== 0) throw new TypeError(`the program failed: ${stderr}`)
+    return stdout
   }
 
   /** Ends what `use` began and deletes everything. */

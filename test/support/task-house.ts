@@ -23,6 +23,7 @@ import { SpiffeId, TrustDomain } from '#spiffe/index.ts'
 import type { AuthorizationDetail, TaskView } from '#tasks/index.ts'
 import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
 import { FakeClock } from '../fakes/clock.ts'
+import { USERS } from '../fakes/users.ts'
 import { MemoryStore } from '../fakes/memory-store.ts'
 import { FakeRandom } from '../fakes/random.ts'
 import { TOKEN_KEYS, tokenAuthorities } from './token-authorities.ts'
@@ -42,15 +43,9 @@ export const AUTHORITY: readonly AuthorizationDetail[] = [
   { type: 'task', resource: MAIL, actions: ['mail:send'] },
 ]
 
+const UNLIMITED = { expiresIn: null, deadline: null, maxDepth: null, maxDerivations: null }
 /** The whole authority, for as long as the agent may. */
-export const OPENING: OpenTaskRequest = {
-  authority: AUTHORITY,
-  expiresIn: null,
-  deadline: null,
-  maxDepth: null,
-  maxDerivations: null,
-  orchestrated: null,
-}
+export const OPENING: OpenTaskRequest = { authority: AUTHORITY, ...UNLIMITED, user: null, orchestrated: null }
 
 const SYSTEM_LEAF = {
   actor: 'system',
@@ -104,6 +99,7 @@ export class TaskHouse {
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       statusIndexes: new StatusIndexes(store, 8),
+      users: USERS,
       nonces: new ProofNonces({ reader: store, firsts: store, random }),
     }
     const house = new TaskHouse(store, clock, ports)
@@ -143,6 +139,7 @@ export class TaskHouse {
         { audience: MAIL, actions: ['mail:send'] },
       ],
       keyClasses: ['software'],
+      declaredKeyClass: null,
       x509Lifetime: HOUR,
       jwtLifetime: 5 * MINUTE,
       tokenLifetime: 3 * MINUTE,

@@ -82,6 +82,7 @@ export function agentRecord(now: Instant, changes: Partial<AgentRecord> = {}): A
     dnsNames: ['invoice-bot.internal'],
     permissions: [{ audience: 'https://mcp.billing.example.org', actions: ['invoices:read'] }],
     keyClasses: ['software', 'tpm'],
+    declaredKeyClass: null,
     x509Lifetime: HOUR,
     jwtLifetime: 5 * MINUTE,
     tokenLifetime: 3 * MINUTE,

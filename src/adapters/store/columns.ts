@@ -20,6 +20,7 @@ const TABLES = {
       dnsNames: 'json',
       permissions: 'json',
       keyClasses: 'json',
+      declaredKeyClass: 'text?',
       x509Lifetime: 'integer',
       jwtLifetime: 'integer',
       tokenLifetime: 'integer',

@@ -40,7 +40,9 @@ export async function readNv(tpm: Tpm, index: number): Promise<Bytes> {
       authorizations: [NO_PASSWORD],
       parameters: [uint16(length), uint16(offset)],
     }
-    parts.push(await tpm.execute(command, ({ parameters }) => parameters.sized(NV_CHUNK)))
+    const part = await tpm.execute(command, ({ parameters }) => parameters.sized(NV_CHUNK))
+    if (part.length !== length) throw tpmDeviceError('TPM_ANSWER_INVALID', { details: { length: part.length } })
+    parts.push(part)
   }
   return concat(...parts)
 }

@@ -1,8 +1,9 @@
-import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
+import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
 /** RFC 6749 section 5.2, RFC 8707 section 2, RFC 9396 section 5, RFC 7009 section 2.2.1. */
@@ -84,7 +85,6 @@ const CALLERS = {
     'ORIGIN_FORBIDDEN',
   ]),
   ...each({ status: 400 }, ['PRINCIPAL_SUBJECT_INVALID', 'PRINCIPAL_NAME_REQUIRED', 'PRINCIPAL_ROLES_INVALID']),
-  ...each({ status: 400 }, ['PRINCIPAL_NOT_ORCHESTRATOR', 'PRINCIPAL_SUBJECTS_INVALID', 'PRINCIPAL_AGENTS_INVALID']),
   ...each({ status: 404 }, ['PRINCIPAL_NOT_FOUND']),
   ...each({ status: 409 }, ['PRINCIPAL_TAKEN', 'PRINCIPAL_CHANGED', 'PRINCIPAL_LAST_ADMIN', 'BOOTSTRAP_DONE']),
 }
@@ -157,18 +157,8 @@ const POLICY = each(DENIED, [
 
 const AUTHORITIES = {
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
-  ...each({ status: 409 }, [
-    'AUTHORITY_TRANSITION',
-    'AUTHORITY_CHANGED',
-    'AUTHORITY_NOT_PROPAGATED',
-    'AUTHORITY_STILL_NEEDED',
-    'AUTHORITY_NO_PREDECESSOR',
-    'AUTHORITY_EXPIRED',
-    'AUTHORITY_MODE',
-    'AUTHORITY_CERTIFICATE_INVALID',
-    'AUTHORITY_CANARY_FAILED',
-  ]),
-  ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE']),
+  ...each({ status: 409 }, AUTHORITY_CONFLICTS),
+  ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE', 'AUTHORITY_AWAITS_CEREMONY']),
   ...each({ status: 500 }, ['AUTHORITY_KEY_MISMATCH']),
 }
 
@@ -199,7 +189,7 @@ const ISSUANCE = {
 const TASKS = {
   ...each({ status: 404 }, ['TASK_NOT_FOUND']),
   ...each({ status: 400 }, ['TASK_DEADLINE_INVALID', 'TASK_LIMIT_INVALID']),
-  ...each({ status: 400 }, ['TASK_AGENT_MISSING', 'TASK_SUBJECT_MISSING', 'TASK_SUBJECT_INVALID']),
+  ...each({ status: 400 }, USER_CODES),
   ...each(DENIED, ['TASK_ORDER_FORBIDDEN', 'TASK_AGENT_NOT_ALLOWED', 'TASK_SUBJECT_NOT_ALLOWED']),
   ...each({ status: 409 }, [
     'TASK_PENDING',
@@ -243,6 +233,7 @@ const TASKS = {
     'SUBJECT_TOKEN_TOO_OLD',
     'SUBJECT_TOKEN_REPLAYED',
     'SUBJECT_TOKEN_OTHER_TASK',
+    'SUBJECT_TOKEN_OTHER_SUBJECT',
     'MAY_ACT_REFUSED',
     'ACTOR_TOKEN_UNSUPPORTED',
     'TOKEN_NOT_YOURS',
@@ -269,8 +260,7 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
-  // A ceremony never goes through the server; its codes are in the union of all stories.
-  ...each({ status: 400 }, Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]),
+  ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>

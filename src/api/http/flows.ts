@@ -2,6 +2,7 @@ import type { Caller, Peer, PrincipalRecord, PrincipalRequest } from '#authentic
 import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
+import type { RequestedAuthority, StepOutcome, StepRequest } from '#flows/admin/authorities.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
 import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
@@ -22,6 +23,7 @@ import type { Revocation } from '#flows/revoke/revoke.ts'
 import type { RevocationRequest } from '#flows/revoke/target.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { WritError } from '#kernel/errors.ts'
 import type { AgentRecord, AgentRequest, InstanceRecord, ResourceRecord, ResourceRequest } from '#registry/index.ts'
 import type { TaskView } from '#tasks/index.ts'
@@ -88,6 +90,9 @@ export interface AdminFlows {
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
   readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
+  readonly askForAuthority: (caller: Caller) => Promise<RequestedAuthority>
+  readonly bringAuthority: Story<Bytes, AuthorityRecord>
+  readonly stepAuthority: Story<StepRequest, StepOutcome>
   readonly revoke: Story<RevocationRequest, Revocation>
   readonly previewRevocation: Story<RevocationRequest, Revocation>
   readonly listLeaves: Story<LeafPageRequest, Page<LogLeafRecord>>

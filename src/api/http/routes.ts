@@ -1,4 +1,5 @@
 import { AGENT_ROUTES } from './admin/agent-routes.ts'
+import { AUTHORITY_ROUTES } from './admin/authority-routes.ts'
 import { INVENTORY_ROUTES } from './admin/inventory-routes.ts'
 import { PEOPLE_ROUTES } from './admin/people-routes.ts'
 import { ENROLLMENT_ROUTES } from './enrollment/routes.ts'
@@ -19,6 +20,7 @@ const DESCRIBED: readonly Route[] = [
   ...AGENT_ROUTES,
   ...PEOPLE_ROUTES,
   ...INVENTORY_ROUTES,
+  ...AUTHORITY_ROUTES,
   ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
   ...HEALTH_ROUTES,

@@ -33,6 +33,7 @@ function listed(options: Options, option: string, member: string): JsonObject {
 }
 
 function agentBody(name: string, options: Options): JsonObject {
+  const declared = text(options, 'declaredKeyClass')
   return {
     name,
     owner: text(options, 'owner') ?? '',
@@ -43,6 +44,7 @@ function agentBody(name: string, options: Options): JsonObject {
     ...listed(options, 'selector', 'selectors'),
     ...listed(options, 'dnsName', 'dns_names'),
     ...listed(options, 'keyClass', 'key_classes'),
+    ...(declared === undefined ? {} : { declared_key_class: declared }),
     ...lifetime(options, 'lifetime', '--lifetime', 'x509_lifetime'),
     ...lifetime(options, 'tokenLifetime', '--token-lifetime', 'token_lifetime'),
     ...lifetime(options, 'renewGrace', '--renew-grace', 'renew_grace'),
@@ -67,6 +69,7 @@ function addAgent(agent: Command): void {
     .option('--selector <type:value>', 'a fact that its evidence must show; repeatable, all must match', collect)
     .option('--dns-name <name>', 'a DNS name for its certificates; repeatable', collect)
     .option('--key-class <class>', 'software, hsm or tpm; repeatable (default: any)', collect)
+    .option('--declared-key-class <class>', 'where its keys live when no device states it (default: software)')
     .option('--admin', 'a person who administers, as spiffe://<trust domain>/admin/<name>')
     .option('--shared', 'one SPIFFE ID for all instances, instead of one each')
     .option('--lifetime <duration>', 'life of its certificates, 5m to 24h (default: 1h)')

@@ -6,9 +6,11 @@ import type { Certificate } from '#x509/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import type { Context } from '../context.ts'
 import { report } from '../terminal.ts'
+import { authorityCommands } from './ca-authorities.ts'
 
 export function caCommands(program: Command): void {
   const group = program.command('ca').description('authorities: the keys that sign, and the ceremonies of their root')
+  authorityCommands(group)
   ceremonyCommands(group)
 }
 

@@ -4,7 +4,7 @@ import { SystemRandom } from '#adapters/system/index.ts'
 import { identityHome, IdentityKeeper, PrivateFolder } from '#client/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import type { Context } from '../context.ts'
-import { enrollmentOptions, firstIdentity, identityFolder } from '../enrollment.ts'
+import { enrollingAnew, enrollmentOptions, firstIdentity, identityFolder } from '../enrollment.ts'
 import { cliError } from '../errors.ts'
 import { Supervisor, type Mode } from '../supervisor.ts'
 import { fail } from '../terminal.ts'
@@ -76,6 +76,7 @@ async function runProgram(context: Context, options: Options, words: readonly st
     const keeper = new IdentityKeeper(identity, {
       clock: context.clock,
       random: new SystemRandom(),
+      enrollAnew: enrollingAnew(context, options),
       folders: [folder, identityHome(identityFolder(options))],
       renewed: () => {
         supervisor.refresh()

@@ -1,9 +1,12 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { certificatesOf } from '#client/index.ts'
+import type { Bytes } from '#kernel/bytes.ts'
 import { toRfc3339 } from '#kernel/instant.ts'
-import type { Config, ConfigFile, Overrides, RootFiles } from '#server/index.ts'
+import type { AuthorityRequest, Config, ConfigFile, Overrides, RootFiles } from '#server/index.ts'
+import { toPem } from '#x509/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -41,6 +44,8 @@ function initCommand(group: Command): void {
     )
     .option('--root-certificate <file>', 'rooted under this certificate (PEM) instead of a generated root')
     .option('--root-key <file>', 'the key of --root-certificate: PKCS#8 PEM (0600 in a 0700 folder), or a PKCS#11 URI')
+    .option('--root-offline', 'rooted, and only ceremonies open the key of the root (see writ ca ceremony)')
+    .option('--csr-out <folder>', 'with an offline root: where to write the requests that a ceremony is to sign')
     .option('--keys <uri>', 'make all keys in this PKCS#11 token, such as pkcs11:token=writ (default: files)')
     .option('--pkcs11-module <path>', 'the shared library of --keys')
     .option('--pin-file <file>', 'holds the PIN of --keys (0600)')
@@ -72,6 +77,7 @@ async function initialize(context: Context, options: Options): Promise<void> {
   }
   const { uid, username } = userInfo()
   const root = rootOf(options)
+  const csrOut = csrFolder(options, root)
   const made = await initServer({ data, values, admin: { uid, name: username }, ...(root === null ? {} : { root }) })
   report(context.terminal, {
     said: `made the trust domain ${made.config.trust_domain} in ${data}`,
@@ -80,8 +86,36 @@ async function initialize(context: Context, options: Options): Promise<void> {
       first_admin: `local:${String(uid)} (${username}), through ${data}/${ADMIN_SOCKET}`,
       keys: whereKeysAre(made.config),
     },
-    next: ['writ server run'],
+    next: csrOut === null ? ['writ server run'] : writeRequests(csrOut, made.requests),
   })
+}
+
+/** @throws USAGE, FILE_EXISTS: before anything is made */
+function csrFolder(options: Options, root: RootFiles | null): string | null {
+  const folder = text(options, 'csrOut')
+  const isOffline = root !== null && root.key === null
+  if (isOffline !== (folder !== undefined)) {
+    throw cliError('USAGE', {
+      details: { missing: '--csr-out goes with an offline root, and an offline root with it' },
+    })
+  }
+  if (folder === undefined) return null
+  if (existsSync(folder)) throw cliError('FILE_EXISTS', { details: { path: folder } })
+  return resolve(folder)
+}
+
+function writeRequests(folder: string, requests: readonly AuthorityRequest[]): readonly string[] {
+  mkdirSync(folder, { recursive: true })
+  const files = requests.map(({ request }, index) => {
+    const path = join(folder, `issuing-${String(index + 1)}.csr`)
+    writeFileSync(path, toPem('CERTIFICATE REQUEST', request), { flag: 'wx' })
+    return path
+  })
+  return [
+    `let a ceremony sign ${files.join(' and ')}`,
+    'writ ca import --offline FILE… what it made',
+    'writ server run',
+  ]
 }
 
 /** What is left out takes its default when the configuration is read, so that the file says only what was chosen. */
@@ -95,12 +129,12 @@ function valuesOf(options: Options): ConfigFile {
     url: text(options, 'database'),
     password_file: absolute(text(options, 'databasePasswordFile')),
   })
-  const root = text(options, 'rootCertificate')
+  const isRooted = text(options, 'rootCertificate') !== undefined || options['rootOffline'] === true
   return {
     trust_domain: text(options, 'trustDomain') ?? '',
     public_url: text(options, 'publicUrl') ?? '',
     ...given({ status_url: text(options, 'statusUrl') }),
-    mode: (text(options, 'mode') ?? (root === undefined ? 'self-rooted' : 'rooted')) as 'self-rooted' | 'rooted',
+    mode: (text(options, 'mode') ?? (isRooted ? 'rooted' : 'self-rooted')) as 'self-rooted' | 'rooted',
     ...(Object.keys(listen).length === 0 ? {} : { listen: offAsNull(listen) }),
     ...(Object.keys(database).length === 0 ? {} : { database }),
     ...keysOf(options),
@@ -132,19 +166,33 @@ function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path)
 }
 
-/** @throws USAGE unless both or neither are given, and exactly one certificate is in the file */
+/** @throws USAGE unless certificate and key, or an offline root, or nothing of it is given */
 function rootOf(options: Options): RootFiles | null {
   const certificate = text(options, 'rootCertificate')
   const key = text(options, 'rootKey')
-  if (certificate === undefined && key === undefined) return null
-  if (certificate === undefined || key === undefined) {
-    throw cliError('USAGE', { details: { missing: '--root-certificate and --root-key go together' } })
+  const isOffline = options['rootOffline'] === true
+  if (certificate === undefined && key === undefined && !isOffline) return null
+  if (isOffline ? key !== undefined : certificate === undefined || key === undefined) {
+    const missing = '--root-certificate goes with --root-key, or with --root-offline where no server has the key'
+    throw cliError('USAGE', { details: { missing } })
   }
-  const [root, another] = certificatesOf(readText(certificate))
+  const root = certificate === undefined ? null : onlyCertificate(certificate)
+  return key === undefined || root === null
+    ? { certificate: root, key: null }
+    : { certificate: root, key: placeOf(key) }
+}
+
+function placeOf(key: string): string {
+  return key.startsWith('pkcs11:') ? key : resolve(key)
+}
+
+/** @throws USAGE unless exactly one certificate is in the file */
+function onlyCertificate(file: string): Bytes {
+  const [root, another] = certificatesOf(readText(file))
   if (root === undefined || another !== undefined) {
     throw cliError('USAGE', { details: { flag: '--root-certificate', expected: 'exactly one certificate' } })
   }
-  return { certificate: root.der, key: key.startsWith('pkcs11:') ? key : resolve(key) }
+  return root.der
 }
 
 function shown(config: Config): Record<string, string> {

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { openTask, type AuthorizationDetail, type Session, type TaskView } from '#client/index.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
+import { Secret } from '#kernel/secret.ts'
 import { action, collect, example, list, text, type Options } from '../action.ts'
+import { readText } from '../connection.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
 import { report } from '../terminal.ts'
@@ -57,6 +59,7 @@ export function taskCommands(program: Command): void {
 
 function openCommand(task: Command): void {
   const open = detailOptions(task.command('open').description('open a task of this agent, or as an orchestrator'))
+    .option('--subject-token-file <file>', 'an ID token of the user whom it is for, or - for standard input')
     .option('--agent <name>', 'as an orchestrator: the agent that is to work')
     .option('--instance <id>', 'and only this instance of it')
     .option('--subject <user>', 'as an orchestrator: whom it is for, user:ISSUER:SUB')
@@ -65,6 +68,7 @@ function openCommand(task: Command): void {
   example(
     open,
     'writ task open --identity ./identity --resource https://billing.example.org --action invoices:read --identifier inv_17 --expires-in 10m',
+    'writ task open --identity ./identity --subject-token-file - --resource https://billing.example.org --action invoices:read',
     'writ task open --agent invoice-bot --subject user:corp:00u1a2b3 --resource https://billing.example.org --action invoices:read',
   )
   action(open, async (context, options) => {
@@ -85,6 +89,7 @@ const ORCHESTRATED = ['agent', 'instance', 'subject'] as const
 async function opening(context: Context, options: Options, detail: AuthorizationDetail): Promise<TaskView> {
   const expires = text(options, 'expiresIn')
   const derivations = text(options, 'maxDerivations')
+  const tokenFile = text(options, 'subjectTokenFile')
   const named = ORCHESTRATED.flatMap((name) => {
     const value = text(options, name)
     return value === undefined ? [] : [[name, value] as const]
@@ -92,6 +97,7 @@ async function opening(context: Context, options: Options, detail: Authorization
   const asked = {
     authority: [detail],
     ...(expires === undefined ? {} : { expiresIn: parseSeconds(expires, '--expires-in') }),
+    ...(tokenFile === undefined ? {} : { subjectToken: new Secret(readText(tokenFile).trim()) }),
     ...(derivations === undefined ? {} : { maxDerivations: Number(derivations) }),
   }
   if (named.length === 0) return asIdentity(context, options, (session) => session.openTask(asked))

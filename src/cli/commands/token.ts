@@ -19,6 +19,7 @@ export function tokenCommand(program: Command): void {
       .description('exchange this identity for a minutes-long task token; it goes to stdout, or to a 0600 file'),
   )
     .option('--task <id>', 'the task that it is for (start)')
+    .option('--subject-token-file <file>', 'with --task: start with an ID token of its user, or - for standard input')
     .option('--from <file>', 'an own task token to narrow instead, or - for standard input')
     .option('--scope <scope>', 'less than the whole of the task, as scope')
     .option('--out <file>', 'write it to a new file with mode 0600 instead of stdout')
@@ -47,8 +48,13 @@ async function askedFor(context: Context, options: Options): Promise<TaskToken> 
   return asIdentity(context, options, (session) =>
     task === undefined
       ? session.narrow({ from: tokenFrom(context, from ?? '-'), ...narrowed })
-      : session.exchange({ task, ...narrowed }),
+      : session.exchange({ task, ...narrowed, ...userToken(options) }),
   )
+}
+
+function userToken(options: Options): { readonly subjectToken?: Secret<string> } {
+  const file = text(options, 'subjectTokenFile')
+  return file === undefined ? {} : { subjectToken: new Secret(readText(file).trim()) }
 }
 
 function tokenFrom(context: Context, path: string): TaskToken {

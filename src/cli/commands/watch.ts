@@ -2,7 +2,7 @@ import { SystemRandom } from '#adapters/system/index.ts'
 import { identityHome, IdentityKeeper, type Identity } from '#client/index.ts'
 import { text, type Options } from '../action.ts'
 import type { Context } from '../context.ts'
-import { facts, firstIdentity, identityFolder } from '../enrollment.ts'
+import { enrollingAnew, facts, firstIdentity, identityFolder } from '../enrollment.ts'
 import { OnRenew, parseCommand } from '../on-renew.ts'
 import { fail, report } from '../terminal.ts'
 
@@ -18,6 +18,7 @@ export async function watchIdentity(context: Context, options: Options): Promise
   const keeper = new IdentityKeeper(await firstIdentity(context, options), {
     clock: context.clock,
     random: new SystemRandom(),
+    enrollAnew: enrollingAnew(context, options),
     folders: [identityHome(folder)],
     renewed: (identity) => {
       tell('renewed', identity)

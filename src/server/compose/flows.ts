@@ -3,6 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
+import { askForAuthority, bringAuthority, stepAuthority } from '#flows/admin/authorities.ts'
 import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
@@ -59,11 +60,11 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
-    ...adminFlows(bind),
+    ...adminFlows(ports, bind),
   }
 }
 
-function adminFlows(bind: Bind): AdminFlows {
+function adminFlows(ports: ServerPorts, bind: Bind): AdminFlows {
   return {
     addAgent: bind(addAgent),
     listAgents: bind(listAgents),
@@ -84,6 +85,9 @@ function adminFlows(bind: Bind): AdminFlows {
     listInstances: bind(listInstances),
     listCertificates: bind(listCertificates),
     listAuthorities: bind(listAuthorities),
+    askForAuthority: (caller) => askForAuthority(ports, caller),
+    bringAuthority: bind(bringAuthority),
+    stepAuthority: bind(stepAuthority),
     revoke: bind(revoke),
     previewRevocation: bind(previewRevocation),
     listLeaves: bind(listLeaves),

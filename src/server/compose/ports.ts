@@ -11,10 +11,12 @@ import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
+import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
 import { ServerKeys } from './keys.ts'
+import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
 export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
@@ -25,6 +27,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
+  readonly users: Users
   readonly replica: string
 }
 
@@ -39,7 +42,9 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   const { url, password_file: passwordFile } = config.database
   const trustDomain = TrustDomain.parse(config.trust_domain)
   // Before anything is opened: what is wrong with the configuration needs no store.
-  const providers = readProviders(config, { outbound: new Outbound(), clock })
+  const foreign = { outbound: new Outbound(), clock }
+  const providers = readProviders(config, foreign)
+  const users = usersOf(config.users, foreign)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -63,6 +68,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
+    users,
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
@@ -75,6 +81,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
       statusUrl: null,
       serverNames: serverNames(config).dns,
       nameConstraints: config.name_constraints,
+      ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
     }),
   }
 }

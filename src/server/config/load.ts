@@ -87,7 +87,7 @@ interface Rooted {
 
 /** Paths are relative to the data folder. */
 function absolute(data: string, values: ConfigValues): ConfigValues {
-  const { tls, database, attestors, key_attestation: keys } = values
+  const { tls, database, attestors, users, key_attestation: keys } = values
   const at = (path: string): string => (isAbsolute(path) ? path : join(data, path))
   const optional = (path: string | undefined): string | undefined => (path === undefined ? undefined : at(path))
   const rooted = (one: Rooted | undefined): Rooted | undefined =>
@@ -97,6 +97,7 @@ function absolute(data: string, values: ConfigValues): ConfigValues {
     ...values,
     database: { url, password_file: optional(database.password_file) },
     tls: { ...tls, certificate_file: optional(tls.certificate_file), key_file: optional(tls.key_file) },
+    users: users.map((one) => issuerIn(data, one)),
     key_attestation: { yubikey_piv: rooted(keys.yubikey_piv), tpm: rooted(keys.tpm) },
     attestors: {
       x509pop: attestors.x509pop.map((one) => ({ ...one, roots_file: at(one.roots_file) })),

@@ -4,8 +4,10 @@ import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
 import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
+import { usersSchema } from './users.ts'
 
 const HOST_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/
+const OBJECT_IDENTIFIER = /^[0-2](?:\.(?:0|[1-9]\d{0,8}|1\d{9})){2,31}$/
 const EK_HASH = /^[0-9a-f]{64}$/
 const DNS_NAME = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -78,6 +80,8 @@ export const configSchema = z.strictObject({
     .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  /** Identity providers whose users agents may work for. */
+  users: usersSchema,
   /** Names this process among others on the same database, in the log and in serial numbers. */
   replica: z
     .strictObject({
@@ -152,6 +156,12 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   name_constraints: z.boolean().default(false),
+  /** Of the private extension of certificates; under an arc of your own, once you have one. */
+  attestation_oid: z
+    .string()
+    .max(128)
+    .regex(OBJECT_IDENTIFIER, 'write an object identifier, with numbers below 2^31: GnuTLS and Go refuse others')
+    .optional(),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 })
 

@@ -23,6 +23,7 @@ const SETTINGS: Readonly<Record<string, Kind>> = {
   'limits.max_in_flight': 'number',
   'limits.max_connections': 'number',
   name_constraints: 'flag',
+  attestation_oid: 'text',
   'log.level': 'text',
 }
 

@@ -97,6 +97,7 @@ export function agent(id: string, more: Partial<Tables['Agent']> = {}): Tables['
     dnsNames: [],
     permissions: [{ audience: 'https://a.example', actions: ['read'] }],
     keyClasses: ['software', 'tpm'],
+    declaredKeyClass: null,
     x509Lifetime: 3_600_000,
     jwtLifetime: 300_000,
     tokenLifetime: 180_000,

@@ -23,6 +23,7 @@ import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { storePassword } from '../store-password.ts'
 import { crashingJournal, crashingKeys, CrashPoints, SignerLog, type CrashPoint } from './points.ts'
+import { NO_USERS } from '../../fakes/users.ts'
 
 export interface HouseOptions {
   readonly database: string
@@ -80,6 +81,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     counters: store,
     firsts: store,
     statusIndexes: new StatusIndexes(store),
+    users: NO_USERS,
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
   }
   await unless('BOOTSTRAP_DONE', () => bootstrapFirstAdmin(base, { uid: UID, name: 'root' }))

@@ -62,6 +62,7 @@ export const STORIES = {
       deadline: null,
       maxDepth: null,
       maxDerivations: null,
+      user: null,
       orchestrated: null,
     })
     const proof = await issueJwtSvid(ports, caller, { audience: [PUBLIC_URL] })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { FAILURES } from '#api/http/index.ts'
 import { oauthStatusOf } from '#api/http/failures.ts'
 import { HTTP_ERRORS } from '#api/http/errors.ts'
+import { KEYS_ERRORS } from '#adapters/keys/errors.ts'
 import { OUTBOUND_ERRORS } from '#adapters/outbound/index.ts'
 import { STORE_ERRORS } from '#adapters/store/index.ts'
 import { ERRORS } from '#flows/errors.ts'
@@ -11,7 +12,8 @@ describe('the table of statuses', () => {
     const known = new Set([...Object.keys(ERRORS), ...Object.keys(HTTP_ERRORS)])
     expect([...known].filter((code) => !(code in FAILURES))).toEqual([])
     const extra = Object.keys(FAILURES).filter((code) => !known.has(code))
-    expect(extra.filter((code) => !(code in STORE_ERRORS) && !(code in OUTBOUND_ERRORS))).toEqual([])
+    const ofAdapters = { ...STORE_ERRORS, ...OUTBOUND_ERRORS, ...KEYS_ERRORS }
+    expect(extra.filter((code) => !(code in ofAdapters))).toEqual([])
   })
 
   it('has only statuses of refusals and failures', () => {

@@ -20,6 +20,7 @@ const AGENT: AgentRecord = {
   dnsNames: ['bot.example.org'],
   permissions: [{ audience: BILLING, actions: ['invoices:read', 'invoices:pay'] }],
   keyClasses: ['software'],
+  declaredKeyClass: null,
   x509Lifetime: HOUR,
   jwtLifetime: 5 * MINUTE,
   tokenLifetime: 3 * MINUTE,

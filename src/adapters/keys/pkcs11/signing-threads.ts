@@ -9,11 +9,14 @@ export interface SigningOptions extends SignerOptions {
   readonly onAgain: () => void
 }
 
-/** Jobs of one message. A slow module is given them one by one, so that none waits behind another for nothing. */
+/**
+ * Jobs of one message: what the module does in so many milliseconds. A slow one is given them one by one, so that none
+ * waits behind another for nothing.
+ */
 const MOST_TOGETHER = 32
-/** A thread has its next batch before it asks for it. */
-const BATCHES_AHEAD = 2
-const SLOW = 1
+const LONGEST_TOGETHER = 4
+/** A thread has its next work before it asks for it, also where the event loop comes to it late. */
+const BATCHES_AHEAD = 4
 const SWEEP_EVERY = 100
 const FIRST_RESPAWN_DELAY = 50
 const MOST_RESPAWN_DELAY = 2_000
@@ -28,7 +31,7 @@ export class SigningThreads {
   #isScheduled = false
   #generation = 0
   /** Milliseconds of a signature, smoothed. */
-  #pace = SLOW
+  #pace = 1
   #losses = 0
   #sweeper: NodeJS.Timeout | null = null
 
@@ -96,7 +99,7 @@ export class SigningThreads {
   }
 
   #dispatch(): void {
-    const most = this.#pace < SLOW ? MOST_TOGETHER : 1
+    const most = Math.max(1, Math.min(MOST_TOGETHER, Math.floor(LONGEST_TOGETHER / this.#pace)))
     for (let ahead = 0; ahead < BATCHES_AHEAD; ahead++) {
       const share = Math.min(most, Math.ceil(this.#queue.length / this.#options.count))
       for (const signer of this.#signers) {

@@ -34,6 +34,7 @@ function agentRequest(body: CreateAgentRequest): AgentRequest {
     dnsNames: body.dns_names,
     permissions: body.permissions,
     keyClasses: body.key_classes,
+    declaredKeyClass: body.declared_key_class,
     x509Lifetime: lengthOf(body.x509_lifetime),
     jwtLifetime: lengthOf(body.jwt_lifetime),
     tokenLifetime: lengthOf(body.token_lifetime),

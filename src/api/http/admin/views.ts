@@ -48,6 +48,7 @@ export function agentView(agent: AgentRecord): AgentView {
     dns_names: [...agent.dnsNames],
     permissions: agent.permissions.map(({ audience, actions }) => ({ audience, actions: [...actions] })),
     key_classes: [...agent.keyClasses],
+    declared_key_class: agent.declaredKeyClass,
     x509_lifetime: agent.x509Lifetime / SECOND,
     jwt_lifetime: agent.jwtLifetime / SECOND,
     token_lifetime: agent.tokenLifetime / SECOND,

@@ -1,4 +1,6 @@
 import { fromRfc3339, toRfc3339 } from '#kernel/instant.ts'
+import { Secret } from '#kernel/secret.ts'
+import type { UserToken } from '#flows/open-task.ts'
 import type { OrchestratedRequest } from '#flows/task-order.ts'
 import type { AuthorizationDetail, TaskView } from '#tasks/index.ts'
 import {
@@ -53,6 +55,10 @@ function bodyOf(task: TaskView): TaskBody {
   }
 }
 
+function userOf({ subject_token: token, subject_nonce: nonce }: OpenTaskBody): UserToken | null {
+  return token === undefined ? null : { token: new Secret(token), nonce: nonce ?? null }
+}
+
 /** An agent names nothing of this; an orchestrator cannot leave all of it out. */
 function orchestratedOf({ agent, instance, subject }: OpenTaskBody): OrchestratedRequest | null {
   if (agent === undefined && instance === undefined && subject === undefined) return null
@@ -93,6 +99,7 @@ export const TASK_ROUTES: readonly Route[] = [
         deadline: body.deadline === undefined ? null : fromRfc3339(body.deadline),
         maxDepth: body.max_depth ?? null,
         maxDerivations: body.max_derivations ?? null,
+        user: userOf(body),
         orchestrated: orchestratedOf(body),
       }),
     render,

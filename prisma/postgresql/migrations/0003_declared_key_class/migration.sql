@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "Agent" ADD COLUMN     "declaredKeyClass" TEXT COLLATE "C";
+

@@ -1,0 +1,18 @@
+import { CEREMONY_ERRORS, type CeremonyErrorCode } from '#flows/ceremony/errors.ts'
+
+/** What cannot be done with an authority as it stands. */
+export const AUTHORITY_CONFLICTS = [
+  'AUTHORITY_TRANSITION',
+  'AUTHORITY_CHANGED',
+  'AUTHORITY_NOT_PROPAGATED',
+  'AUTHORITY_STILL_NEEDED',
+  'AUTHORITY_NO_PREDECESSOR',
+  'AUTHORITY_EXPIRED',
+  'AUTHORITY_MODE',
+  'AUTHORITY_CERTIFICATE_INVALID',
+  'AUTHORITY_CANARY_FAILED',
+  'AUTHORITY_NOT_AWAITED',
+] as const
+
+/** A ceremony never goes through the server; its codes are in the union of all stories. */
+export const CEREMONY_CODES = Object.keys(CEREMONY_ERRORS) as CeremonyErrorCode[]

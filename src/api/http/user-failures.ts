@@ -1,0 +1,21 @@
+/** What can be wrong with the lists of an orchestrator, with whom a task is for, or with the ID token that says so (RFC 8693 section 2.2.2 as well). */
+export const USER_CODES = [
+  'PRINCIPAL_NOT_ORCHESTRATOR',
+  'PRINCIPAL_SUBJECTS_INVALID',
+  'PRINCIPAL_AGENTS_INVALID',
+  'TASK_AGENT_MISSING',
+  'TASK_SUBJECT_MISSING',
+  'TASK_SUBJECT_INVALID',
+  'TASK_SUBJECT_DIFFERS',
+  'USER_TOKEN_TYPE',
+  'USER_TOKEN_INVALID',
+  'USER_TOKEN_ISSUER_UNKNOWN',
+  'USER_TOKEN_ALGORITHM',
+  'USER_TOKEN_AUDIENCE',
+  'USER_TOKEN_EXPIRED',
+  'USER_TOKEN_TOO_OLD',
+  'USER_TOKEN_NONCE',
+  'USER_TOKEN_SUBJECT',
+  'USER_TOKEN_USED',
+  'USER_TOKEN_CUT_OFF',
+] as const

@@ -1,0 +1,65 @@
+import { AuthoritySet, isAwaiting, type AuthorityRecord } from '#authority/index.ts'
+import { importAuthority } from '#flows/import-authority.ts'
+import { listAuthorities } from '#flows/load-authorities.ts'
+import { authorityRequest, requestAuthority } from '#flows/request-authority.ts'
+import type { Bytes } from '#kernel/bytes.ts'
+import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
+import type { Config } from './config/load.ts'
+
+export interface AuthorityRequest {
+  /** Of the authority that waits for its certificate. */
+  readonly id: string
+  /** DER, PKCS #10. */
+  readonly request: Bytes
+}
+
+/** The requests that wait for a ceremony, oldest first. @throws KEY_… */
+export async function openRequests(ports: ServerPorts): Promise<readonly AuthorityRequest[]> {
+  const awaiting = (await listAuthorities(ports.reader)).filter(isAwaiting)
+  return Promise.all(awaiting.map(async ({ id }) => ({ id, request: await authorityRequest(ports, id) })))
+}
+
+/**
+ * `writ ca prepare --offline`, while the server is stopped: makes a key for one more issuing authority.
+ * @throws STORE_REPLICA_TAKEN while the server runs, KEY_…, CLOCK_…
+ */
+export function prepareOffline(config: Config, actor: string): Promise<AuthorityRequest> {
+  return offline(config, async (ports) => {
+    const { id } = await requestAuthority(ports, actor)
+    return { id, request: await authorityRequest(ports, id) }
+  })
+}
+
+/**
+ * `writ ca import --offline`, while the server is stopped: takes certificates from a ceremony, roots first.
+ * @throws STORE_REPLICA_TAKEN while the server runs, AUTHORITY_…, KEY_…, CLOCK_…, CERTIFICATE_…
+ */
+export function importOffline(
+  config: Config,
+  actor: string,
+  certificates: readonly Bytes[],
+): Promise<readonly AuthorityRecord[]> {
+  return offline(config, async (ports) => {
+    const imported: AuthorityRecord[] = []
+    for (const certificate of certificates) imported.push(await importAuthority(ports, { actor, certificate }))
+    return imported
+  })
+}
+
+/** `writ ca status --offline`. @throws STORE_REPLICA_TAKEN while the server runs */
+export function authoritiesOffline(config: Config): Promise<readonly AuthorityRecord[]> {
+  return offline(config, (ports) => listAuthorities(ports.reader))
+}
+
+/** The keys stay closed, but for those that a step needs. */
+async function offline<Value>(config: Config, use: (ports: ServerPorts) => Promise<Value>): Promise<Value> {
+  const ports = await openPorts(config, 'open')
+  try {
+    const { trustDomain } = ports.profile
+    const records = await listAuthorities(ports.reader)
+    ports.authorities.replace(AuthoritySet.of({ trustDomain, records, signers: new Map() }))
+    return await use(ports)
+  } finally {
+    await closePorts(ports)
+  }
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { authorityView } from './admin.ts'
+import { id } from './values.ts'
+
+const pem = z.string().min(1).max(16_384)
+
+/** `POST /v1/authorities`: a new key whose certificate a ceremony is to sign. */
+export const requestAuthorityRequest = z.strictObject({ kind: z.literal('x509') })
+export const authorityRequested = z.object({ authority: authorityView, request: pem })
+export type AuthorityRequested = z.output<typeof authorityRequested>
+
+/** `POST /v1/authorities/import`: one certificate from a ceremony, PEM. */
+export const importAuthorityRequest = z.strictObject({ certificate: pem })
+
+/** `POST /v1/authorities/{id}/{step}`. `version`, so that nobody moves on what they have not seen. */
+export const authorityStepRequest = z.strictObject({
+  version: z.int().min(1).optional(),
+  urgent: z.boolean().optional(),
+  dry_run: z.boolean().optional(),
+})
+
+export const authorityStepAnswer = z.object({
+  dry_run: z.boolean(),
+  changes: z.array(
+    z.object({
+      authority: id('authority'),
+      state: z.enum(['prepared', 'published', 'active', 'retiring', 'retired', 'tainted']),
+    }),
+  ),
+})
+export type AuthorityStepAnswer = z.output<typeof authorityStepAnswer>
