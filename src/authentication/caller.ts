@@ -105,6 +105,11 @@ export class Caller {
     return this.#approach.method
   }
 
+  /** What leaves commit to besides the name; nothing for a certificate, which is the rule. */
+  get commitments(): Readonly<Record<string, string>> {
+    return this.#approach.method === 'wit' ? { authentication: 'wit' } : {}
+  }
+
   get expired(): boolean {
     return this.#approach.expired
   }

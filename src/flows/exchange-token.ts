@@ -71,7 +71,7 @@ export async function exchangeToken(
     const facts = { at: now, attestedAt: client.instance.attestedAt, keyClass: binding.key.class }
     const grant = permitToken(mandate, client.agent, facts)
     // 5. Prepare; commit the token with everything that it was decided on as guard; sign; answer.
-    return issue(watched, decided, { grant, binding })
+    return issue(watched, decided, { grant, binding, commitments: caller.commitments })
   })
 }
 
@@ -147,9 +147,12 @@ async function narrow(
 interface Granted {
   readonly grant: Grant
   readonly binding: Binding
+  /** How the caller was known. */
+  readonly commitments: Readonly<Record<string, string>>
 }
 
-async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }: Granted): Promise<ExchangeAnswer> {
+async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): Promise<ExchangeAnswer> {
+  const { grant, binding } = granted
   const { mandate } = decided
   const jti = newId('token', mandate.issuedAt, ports.random)
   const claims = claimsOf(mandate, { jti, issuer: ports.profile.publicUrl, policy: grant.policyDigest })
@@ -163,7 +166,7 @@ async function issue(ports: ExchangePorts, decided: Decided, { grant, binding }:
       ...replayChange(decided),
       { op: 'insert', table: 'TaskToken', row, refuse: idTaken },
     ],
-    leaf: leafOf(mandate, grant),
+    leaf: leafOf(mandate, granted),
     events: [{ type: 'token.issued', data: { token: jti, task: mandate.task, agent: row.agent } }],
   }
   return {
@@ -201,7 +204,7 @@ function idTaken(): ReturnType<typeof oauthError> {
   return oauthError('TOKEN_ID_TAKEN')
 }
 
-function leafOf(mandate: Mandate, grant: Grant): TokenCommit['leaf'] {
+function leafOf(mandate: Mandate, { grant, commitments }: Granted): TokenCommit['leaf'] {
   const { instance, certificate } = mandate.bearer
   const lineage = mandate.parent === null ? {} : { parent: mandate.parent }
   const ids = { task: mandate.task, transaction: mandate.transaction, instance: instance.id }
@@ -210,7 +213,7 @@ function leafOf(mandate: Mandate, grant: Grant): TokenCommit['leaf'] {
     actor: mandate.actor,
     inputDigest: grant.inputDigest,
     policy: grant.policyDigest,
-    commitments: { ...ids, ...lineage, certificate: certificate.serial },
+    commitments: { ...ids, ...lineage, ...commitments, certificate: certificate.serial },
     private: { input: grant.input },
   }
 }

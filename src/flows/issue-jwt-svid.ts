@@ -37,10 +37,19 @@ export function issueJwtSvid(ports: IssuePorts, caller: Caller, asked: JwtSvidRe
   // 1. Whose it is to be.
   const holder = caller.requireAgent()
   const attempt = { type: 'token.issued', actor: caller.name, object: `instance:${holder.instance.id}` }
-  return recordingDenials(ports, attempt, (watched) => issueFor(watched, holder, asked))
+  return recordingDenials(ports, attempt, (watched) =>
+    issueFor(watched, { holder, commitments: caller.commitments }, asked),
+  )
 }
 
-async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+interface Known {
+  readonly holder: AgentIdentity
+  /** How the caller was known. */
+  readonly commitments: Readonly<Record<string, string>>
+}
+
+async function issueFor(ports: IssuePorts, known: Known, asked: JwtSvidRequest): Promise<IssuedJwtSvid> {
+  const { holder } = known
   const { trustDomain } = ports.profile
   const now = await ports.clockGuard.check()
   // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
@@ -51,7 +60,7 @@ async function issueFor(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvid
     actor: holder.spiffeId.toString(),
     inputDigest: grant.inputDigest,
     policy: grant.policyDigest,
-    commitments: { kind: 'jwt-svid', certificate: holder.certificate.serial },
+    commitments: { ...known.commitments, kind: 'jwt-svid', certificate: holder.certificate.serial },
     private: { input: grant.input },
   }
   const commit = { guards: credentialGuards(trustDomain.name, holder, wholeSecond(now)), changes: [], leaf, events: [] }

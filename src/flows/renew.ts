@@ -59,6 +59,7 @@ async function renewFor(ports: IssuePorts, { caller, holder }: Renewing, asked: 
   // 5. The intent is recorded, as long as the old certificate still stands, then the new one is signed.
   const svid = await issueX509Svid(ports, {
     caller: caller.name,
+    commitments: caller.commitments,
     registration,
     grant,
     request,

@@ -63,6 +63,23 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
 
 const NAMES = new Map<WireSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]))
 
+/** A caller shows its certificate on the connection, or signs the request with the key of a WIT-SVID. */
+const SECURITY_SCHEMES = {
+  clientCertificate: { type: 'mutualTLS', description: 'An X.509-SVID of the trust domain.' },
+  workloadIdentity: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Workload-Identity-Token',
+    description: 'A WIT-SVID of the trust domain.',
+  },
+  workloadProof: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Workload-Proof-Token',
+    description: 'A WIMSE Workload Proof Token for this request, by the key of the WIT-SVID.',
+  },
+} as const
+
 /** OpenAPI 3.1 of all routes, from the same table that serves them. */
 export function openapiOf(routes: readonly Route[]): object {
   const schemas = jsonSchemasOf(COMPONENTS)
@@ -77,7 +94,7 @@ export function openapiOf(routes: readonly Route[]): object {
     paths,
     components: {
       schemas,
-      securitySchemes: { clientCertificate: { type: 'mutualTLS', description: 'An X.509-SVID of the trust domain.' } },
+      securitySchemes: SECURITY_SCHEMES,
     },
   }
 }
@@ -110,7 +127,7 @@ function operationOf(one: Route, schemas: Readonly<Record<string, object>>): obj
   return {
     operationId: one.id,
     summary: one.summary,
-    ...(isOpen ? {} : { security: [{ clientCertificate: [] }] }),
+    ...(isOpen ? {} : { security: [{ clientCertificate: [] }, { workloadIdentity: [], workloadProof: [] }] }),
     'x-writ-callers': one.callers,
     'x-writ-listener': one.surface,
     ...parametersOf(one, schemas),
