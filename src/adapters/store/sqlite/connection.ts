@@ -25,8 +25,8 @@ export function connect(path: string, missing: 'create' | 'refuse'): Connection 
     connection.pragma('checkpoint_fullfsync = ON')
     connection.pragma('trusted_schema = OFF')
     connection.pragma('cache_size = -32768')
-    connection.pragma('wal_autocheckpoint = 4000')
-    connection.pragma('journal_size_limit = 67108864')
+    connection.pragma('wal_autocheckpoint = 16000')
+    connection.pragma('journal_size_limit = 134217728')
     assertDurable(connection)
     return connection
   } catch (error) {
