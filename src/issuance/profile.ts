@@ -120,7 +120,7 @@ export const PROFILES = {
   server: { name: 'server', ...LEAF },
   canary: { name: 'canary', ...LEAF, mostLifetime: 5 * MINUTE },
   authority: { name: 'authority', ...AUTHORITY },
-  /** Signed by a root that is opened by a ceremony only (decision 0008): it lives from one ceremony to the next. */
+  /** Signed by a root that is opened by a ceremony only (decision 0012): it lives from one ceremony to the next. */
   issuing: {
     name: 'issuing',
     ...AUTHORITY,
