@@ -98,7 +98,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['scripts/**/*.{js,mjs}', 'test/**/*.{js,mjs}'],
+    files: ['scripts/**/*.{js,mjs}', 'test/**/*.{js,mjs}', 'hsm/**/*.{js,mjs}'],
     languageOptions: { globals: nodeGlobals },
     rules: { ...SIZES, ...PLAIN, complexity: ['error', 15] },
   },
