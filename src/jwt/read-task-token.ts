@@ -14,6 +14,7 @@ const NAMES = [
 ] as const
 const KEY_CLASSES: readonly string[] = ['software', 'hsm', 'tpm'] satisfies KeyClass[]
 const SOURCES: readonly string[] = ['attested', 'declared'] satisfies KeyClassSource[]
+const DIGEST = /^sha-256:[0-9a-f]{64}$/
 const SCOPE = /^[\u0021\u0023-\u005b\u005d-\u007e]+( [\u0021\u0023-\u005b\u005d-\u007e]+)*$/
 
 /**
@@ -114,10 +115,12 @@ function readTask(reader: ClaimReader): TaskTokenClaims['task'] {
 }
 
 function readAttestation(reader: ClaimReader): TaskTokenClaims['attestation'] {
-  reader.only(['key_class', 'key_class_source', 'attestor', 'at'])
+  reader.only(['key_class', 'key_class_source', 'attestor', 'at', 'evidence'])
   const keyClass = reader.string('key_class')
   if (!isKeyClass(keyClass)) throw invalid('attestation')
-  const known = { keyClass, attestor: reader.string('attestor'), at: reader.instant('at') }
+  const evidence = reader.string('evidence')
+  if (!DIGEST.test(evidence)) throw invalid('attestation')
+  const known = { keyClass, attestor: reader.string('attestor'), at: reader.instant('at'), evidence }
   const source = reader.optionalString('key_class_source')
   if (source === undefined) return known
   if (!isSource(source)) throw invalid('attestation')

@@ -47,6 +47,8 @@ export interface TaskTokenClaims {
     readonly keyClassSource?: KeyClassSource
     readonly attestor: string
     readonly at: Instant
+    /** `sha-256:<hex>` of salt and evidence, as in the certificate. The salt stays with the issuer. */
+    readonly evidence: string
   }
   readonly policy?: string
   /** `status.status_list` */

@@ -44,6 +44,7 @@ function ownClaims(claims: TaskTokenClaims): JsonObject {
       ...(attestation.keyClassSource === undefined ? {} : { key_class_source: attestation.keyClassSource }),
       attestor: attestation.attestor,
       at: toNumericDate(attestation.at),
+      evidence: attestation.evidence,
     },
     ...(policy === undefined ? {} : { policy }),
     ...(approvals === undefined ? {} : { approvals }),

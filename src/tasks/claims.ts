@@ -39,7 +39,8 @@ export function claimsOf(mandate: Mandate, facts: TokenFacts): TaskTokenClaims {
 
 function attestationOf({ bearer }: Mandate): TaskTokenClaims['attestation'] {
   const { instance, key } = bearer
-  const known = { keyClass: key.class, attestor: instance.attestor, at: instance.attestedAt }
+  const { attestor, attestedAt, evidenceDigest } = instance
+  const known = { keyClass: key.class, attestor, at: attestedAt, evidence: `sha-256:${evidenceDigest}` }
   return key.source === undefined ? known : { ...known, keyClassSource: key.source }
 }
 

@@ -15,6 +15,12 @@ const typeUri = text(256)
 const targets = z.array(text(512)).max(8).optional()
 
 /**
+ * RFC 7521 section 4.2. Read in order to be refused: what a client says that it is must not be passed over because it has
+ * said so in another way as well.
+ */
+const clientAssertion = { client_assertion: tokenText.optional(), client_assertion_type: typeUri.optional() }
+
+/**
  * `POST /oauth2/token` as parsed from the form (RFC 8693 section 2.1). `authorization_details` is still text: see
  * `parseAuthorizationDetails`.
  */
@@ -31,6 +37,7 @@ export const tokenRequest = z.object({
   scope: text(4096).optional(),
   authorization_details: z.string().max(32_768).optional(),
   task_id: text(64).optional(),
+  ...clientAssertion,
 })
 export type TokenRequest = z.output<typeof tokenRequest>
 
@@ -51,6 +58,7 @@ export const tokenReference = z.object({
   token: tokenText,
   token_type_hint: text(128).optional(),
   client_id: text(2048).optional(),
+  ...clientAssertion,
 })
 export type TokenReference = z.output<typeof tokenReference>
 

@@ -8,6 +8,7 @@ import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { TpmAgentKey } from '#adapters/tpm-device/index.ts'
 import { certificatesOf, enroll, trustOfBundle, withSession, type Identity } from '#client/index.ts'
 import type { TpmProver } from '#client/index.ts'
+import { toHex } from '#kernel/bytes.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { BILLING, TestHouse } from '../support/server.ts'
 import { Swtpm } from '../support/swtpm.ts'
@@ -129,12 +130,18 @@ describe('an agent whose key is in a TPM', () => {
       return session.exchange({ task: task.id, resource: BILLING })
     })
     const claims = decodeJwt(token.token.reveal())
+    const [leaf] = certificatesOf(renewed.chainPem)
     const jwk = await exportJWK(
       createPublicKey({ key: Buffer.from(key.signer.publicKey), format: 'der', type: 'spki' }),
     )
     expect(claims).toMatchObject({
       cnf: { jkt: await calculateJwkThumbprint(jwk) },
-      attestation: { key_class: 'tpm', attestor: 'tpm' },
+      attestation: {
+        key_class: 'tpm',
+        key_class_source: 'attested',
+        attestor: 'tpm',
+        evidence: `sha-256:${toHex(leaf?.extension('writAttestation')?.evidenceDigest ?? new Uint8Array())}`,
+      },
     })
   })
 })

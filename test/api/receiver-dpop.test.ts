@@ -15,7 +15,7 @@ import { hashOf, rawDpop, type RawProof } from '../support/dpop.ts'
 import { newTestKey } from '../support/keys.ts'
 import { LoopbackServer, pemOf, ReceiverSetup, type Answer } from '../support/receiver-setup.ts'
 import type { TestLeaf } from '../support/test-authority.ts'
-import { BOT, NOW } from '../support/tokens.ts'
+import { BOT, NOW, taskTokenClaims } from '../support/tokens.ts'
 
 const url = 'https://billing.example.org'
 const uri = `${url}/invoices/inv_17`
@@ -159,7 +159,11 @@ describe('a token that is bound to a DPoP key', () => {
 
 describe('a service that asks how keys are kept', () => {
   const attestation = (keyClass: 'software' | 'tpm', keyClassSource?: 'attested' | 'declared') => ({
-    attestation: { keyClass, attestor: 'tpm', at: NOW, ...(keyClassSource === undefined ? {} : { keyClassSource }) },
+    attestation: {
+      ...taskTokenClaims().attestation,
+      keyClass,
+      ...(keyClassSource === undefined ? {} : { keyClassSource }),
+    },
   })
 
   it('takes only tokens whose key is kept so, and only as well known as it asks', async () => {

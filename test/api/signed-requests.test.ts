@@ -1,8 +1,16 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { toHex } from '#kernel/bytes.ts'
 import { instant, type Instant } from '#kernel/instant.ts'
 import { JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
-import { createCsr, DEFAULT_CERTIFICATE_LIMITS, fromPem, parseCertificate, toPem } from '#x509/index.ts'
+import {
+  createCsr,
+  DEFAULT_CERTIFICATE_LIMITS,
+  fromPem,
+  parseCertificate,
+  toPem,
+  type WritAttestation,
+} from '#x509/index.ts'
 import { createDatabase, type TestDatabase } from '../support/databases.ts'
 import { rawDpop, rawWpt, type RawProof } from '../support/dpop.ts'
 import { newTestKey } from '../support/keys.ts'
@@ -39,6 +47,14 @@ const now = (): Instant => instant(Date.now())
 
 function witOf({ svid }: Enrolled): string {
   return String(svid.wit_svid)
+}
+
+function extensionOf({ svid }: Enrolled): WritAttestation {
+  const der = fromPem('CERTIFICATE', svid.certificate)
+  const { extensions } = parseCertificate(der, { ...DEFAULT_CERTIFICATE_LIMITS, attestationOid: OID })
+  const found = extensions.find((extension) => extension.kind === 'writAttestation')
+  if (found === undefined) throw new TypeError('the certificate has no attestation')
+  return found
 }
 
 function signed(path: string, who: Enrolled = bot): Record<string, string> {
@@ -86,9 +102,16 @@ describe('a caller that signs its requests, on two servers', () => {
     const text = String(token.body['access_token'])
     const { cnf, attestation } = decodeJwt(text)
     expect(cnf).toEqual({ jkt: bot.key.kid })
-    expect(attestation).toMatchObject({ key_class: 'software', key_class_source: 'declared' })
+    const evidence = `sha-256:${toHex(extensionOf(bot).evidenceDigest)}`
+    const expected = { key_class: 'software', key_class_source: 'declared', attestor: 'join_token', evidence }
+    expect(attestation).toMatchObject(expected)
     const alive = await ask(two, '/oauth2/introspect', { form: { token: text } })
-    expect(alive.body).toMatchObject({ active: true, token_type: 'DPoP', cnf: { jkt: bot.key.kid } })
+    expect(alive.body).toMatchObject({
+      active: true,
+      token_type: 'DPoP',
+      cnf: { jkt: bot.key.kid },
+      attestation: expected,
+    })
     expect((await ask(two, '/oauth2/revoke', { form: { token: text } })).status).toBe(200)
     expect((await ask(one, '/oauth2/introspect', { form: { token: text } })).body).toEqual({ active: false })
   })
@@ -174,20 +197,34 @@ describe('a caller that signs its requests, on two servers', () => {
     expect(reply).toMatchObject({ status: 401, body: { error: 'invalid_client', error_code: 'CLIENT_ID_MISMATCH' } })
   })
 
-  it.each(['jwt-spiffe', 'jwt-bearer'])('SP-5 no token of ours is a client assertion, as %s', async (type) => {
+  it.each(['jwt-spiffe', 'jwt-bearer'])('SP-1 SP-5 no token of ours is a client assertion, as %s', async (type) => {
     const form = await startForm(one)
     const assertion = {
       client_assertion_type: `urn:ietf:params:oauth:client-assertion-type:${type}`,
       client_assertion: form['subject_token'] ?? '',
     }
-    const reply = await one.ask('/oauth2/token', { form: { ...form, ...assertion } })
-    expect(reply).toMatchObject({ status: 401, body: { error_code: 'AUTHENTICATION_REQUIRED' } })
+    const alone = await one.ask('/oauth2/token', { form: { ...form, ...assertion } })
+    expect(alone).toMatchObject({ status: 401, body: { error_code: 'AUTHENTICATION_REQUIRED' } })
+    const refused = { status: 401, body: { error: 'invalid_client', error_code: 'CLIENT_ASSERTION_UNSUPPORTED' } }
+    const beside = { form: { ...form, ...assertion }, headers: { dpop: dpop(await nonceOf(one)) } }
+    expect(await ask(one, '/oauth2/token', beside)).toMatchObject(refused)
+    for (const path of ['/oauth2/introspect', '/oauth2/revoke']) {
+      const token = form['subject_token'] ?? ''
+      expect(await ask(one, path, { form: { token, ...assertion } })).toMatchObject(refused)
+    }
+  })
+
+  it('SP-1 a client assertion is not passed over where half of it is there, or it is of another kind', async () => {
+    const form = await startForm(one)
+    const code = 'CLIENT_ASSERTION_UNSUPPORTED'
+    for (const half of [{ client_assertion_type: 'x' }, { client_assertion: witOf(bot) }]) {
+      const reply = await ask(one, '/oauth2/token', { form: { ...form, ...half } })
+      expect(reply).toMatchObject({ status: 401, body: { error_code: code } })
+    }
   })
 
   it('the configured OID is that of the private extension', () => {
-    const der = fromPem('CERTIFICATE', bot.svid.certificate)
-    const extensions = parseCertificate(der, { ...DEFAULT_CERTIFICATE_LIMITS, attestationOid: OID }).extensions
-    expect(extensions.find(({ kind }) => kind === 'writAttestation')).toMatchObject({ keyClass: 'software' })
+    expect(extensionOf(bot)).toMatchObject({ keyClass: 'software' })
   })
 
   it('promise 3 once its agent is retired at one server, its identity token is worth nothing at the other', async () => {

@@ -56,7 +56,11 @@ describe('an exchange that starts a chain', () => {
       scope: ['invoices:pay', 'invoices:read'],
       actors: [],
       confirmation: { method: 'x5t#S256', thumbprint: bot.thumbprint },
-      attestation: { keyClass: 'software', attestor: 'join_token' },
+      attestation: {
+        keyClass: 'software',
+        attestor: 'join_token',
+        evidence: `sha-256:${house.store.all('Instance').find(({ id }) => id === bot.instance)?.evidenceDigest ?? ''}`,
+      },
     })
     expect(claims.client.toString()).toBe(bot.spiffeId)
     expect(claims.task.id).toBe(task)

@@ -1,3 +1,4 @@
+import { toHex } from '#kernel/bytes.ts'
 import { after, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import {
@@ -51,15 +52,16 @@ const claims: fc.Arbitrary<TaskTokenClaims> = fc
     authority: fc.array(authority, { minLength: 1, maxLength: 4 }),
     scope: fc.uniqueArray(word, { minLength: 1, maxLength: 5 }),
     thumbprint: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    evidence: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((digest) => `sha-256:${toHex(digest)}`),
     keyClass: fc.constantFrom('software' as const, 'hsm' as const, 'tpm' as const),
     method: fc.constantFrom('jkt' as const, 'x5t#S256' as const),
   })
-  .map(({ life, thumbprint, keyClass, method, ...rest }) =>
+  .map(({ life, thumbprint, evidence, keyClass, method, ...rest }) =>
     taskTokenClaims({
       ...rest,
       expiresAt: after(NOW, life * SECOND),
       confirmation: { method, thumbprint: Buffer.from(thumbprint).toString('base64url') },
-      attestation: { keyClass, attestor: 'join_token', at: instant(NOW - MINUTE) },
+      attestation: { keyClass, attestor: 'join_token', at: instant(NOW - MINUTE), evidence },
     }),
   )
 

@@ -171,7 +171,7 @@ export class TaskHouse {
       node: 'nod_1',
       attestor: 'join_token',
       selectors: ['join_token:x'],
-      evidenceDigest: `evidence-${number}`,
+      evidenceDigest: number.padStart(64, '0'),
       evidenceSalt: '',
       keyClass: 'software',
       keyClassSource: 'declared',

@@ -10,6 +10,8 @@ export const AUDIENCE = 'https://mcp.billing.example.org'
 export const BOT = SpiffeId.parse('spiffe://example.org/agent/invoice-bot/i-7f3a')
 export const CLASSIFIER = SpiffeId.parse('spiffe://example.org/agent/classifier/i-91c2')
 
+export const EVIDENCE = `sha-256:${'5a'.repeat(32)}`
+
 /** The task token of DESIGN.md section 4, at `NOW`, with whatever a test changes. */
 export function taskTokenClaims(changes: Partial<TaskTokenClaims> = {}): TaskTokenClaims {
   return {
@@ -29,7 +31,7 @@ export function taskTokenClaims(changes: Partial<TaskTokenClaims> = {}): TaskTok
     actors: [CLASSIFIER, BOT],
     confirmation: { method: 'x5t#S256', thumbprint: 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0' },
     task: { id: 'task_06f5wwhv2rtzka9bfdsk1qpyt4', deadline: after(NOW, 60 * MINUTE) },
-    attestation: { keyClass: 'tpm', attestor: 'tpm', at: after(NOW, -10 * MINUTE) },
+    attestation: { keyClass: 'tpm', attestor: 'tpm', at: after(NOW, -10 * MINUTE), evidence: EVIDENCE },
     ...changes,
   }
 }

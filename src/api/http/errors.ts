@@ -9,6 +9,8 @@ export const HTTP_ERRORS = {
   BODY_UNEXPECTED: 'This endpoint takes no request body.',
   MEDIA_TYPE_UNSUPPORTED: 'The Content-Type of the request is not the one that this endpoint takes.',
   CLIENT_CHAIN_TOO_LARGE: 'The client certificate chain is longer or larger than this server accepts.',
+  CLIENT_ASSERTION_UNSUPPORTED:
+    'No client assertion is taken: whoever has it could use it. Present a certificate, or a WIT-SVID with its proof.',
   ORIGIN_FORBIDDEN: 'A page of another site may not use the credentials of this browser here.',
   RATE_LIMITED: 'Too many requests. Wait as long as Retry-After says.',
   SERVER_OVERLOADED: 'The server is busy. Try again shortly.',

@@ -240,7 +240,7 @@ const TASKS = {
   ]),
   ...each({ status: 400, oauth: 'unsupported_grant_type' }, ['GRANT_TYPE_UNSUPPORTED']),
   ...each({ status: 400, oauth: 'unsupported_token_type' }, ['TOKEN_TYPE_UNSUPPORTED']),
-  ...each({ status: 401, oauth: 'invalid_client' }, ['CLIENT_ID_MISMATCH']),
+  ...each({ status: 401, oauth: 'invalid_client' }, ['CLIENT_ID_MISMATCH', 'CLIENT_ASSERTION_UNSUPPORTED']),
   ...each({ status: 503, retryAfter: 2, oauth: 'temporarily_unavailable' }, [
     'ISSUANCE_PAUSED',
     'STANDING_CHANGED',

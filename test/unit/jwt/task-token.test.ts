@@ -14,7 +14,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../../support/code-of.ts'
 import { newTestKey } from '../../support/keys.ts'
-import { AUDIENCE, BOT, CLASSIFIER, ISSUER, NOW, rawToken, taskTokenClaims } from '../../support/tokens.ts'
+import { AUDIENCE, BOT, CLASSIFIER, EVIDENCE, ISSUER, NOW, rawToken, taskTokenClaims } from '../../support/tokens.ts'
 import { RFC8705_CERTIFICATE, RFC8705_THUMBPRINT } from '../../vectors/rfc8705.ts'
 
 const key = newTestKey()
@@ -49,7 +49,7 @@ describe('writing a task token', () => {
       act: { sub: CLASSIFIER.toString(), act: { sub: BOT.toString() } },
       cnf: { 'x5t#S256': RFC8705_THUMBPRINT },
       task: { id: 'task_06f5wwhv2rtzka9bfdsk1qpyt4', deadline: 1797843600 },
-      attestation: { key_class: 'tpm', attestor: 'tpm', at: 1797839400 },
+      attestation: { key_class: 'tpm', attestor: 'tpm', at: 1797839400, evidence: EVIDENCE },
     })
   })
 
@@ -164,6 +164,22 @@ describe('reading a task token', () => {
   it('TE-8 refuses an actor with no sub, or one that is no SPIFFE ID', () => {
     expect(verify({ act: {} })).toBe('JWT_CLAIM_MISSING')
     expect(verify({ act: { sub: 'bob' } })).toBe('JWT_CLAIM_INVALID')
+  })
+
+  it.each([
+    ['no digest', undefined, 'JWT_CLAIM_MISSING'],
+    ['a digest of another kind', `sha-512:${'0'.repeat(64)}`, 'JWT_CLAIM_INVALID'],
+    ['a digest cut short', EVIDENCE.slice(0, -1), 'JWT_CLAIM_INVALID'],
+    ['a digest with more behind it', `${EVIDENCE}\n`, 'JWT_CLAIM_INVALID'],
+    ['capitals', EVIDENCE.toUpperCase(), 'JWT_CLAIM_INVALID'],
+  ])('refuses an attestation with %s', (_what, evidence, code) => {
+    expect(verify({ attestation: { key_class: 'tpm', attestor: 'tpm', at: 1797839400, evidence } })).toBe(code)
+  })
+
+  it('refuses an attestation that tells more than the digest, the salt too', () => {
+    const attestation = { key_class: 'tpm', attestor: 'tpm', at: 1797839400, evidence: EVIDENCE }
+    expect(verify({ attestation })).toBe('ACCEPTED')
+    expect(verify({ attestation: { ...attestation, salt: '00' } })).toBe('JWT_CLAIM_NOT_ALLOWED')
   })
 
   it('TE-9 only the outermost actor is the actor', () => {

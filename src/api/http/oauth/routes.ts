@@ -9,10 +9,12 @@ import {
   tokenReference,
   tokenRequest,
   type TokenAnswer,
+  type TokenReference,
   type TokenRequest,
 } from '#wire/index.ts'
 import { route, SMALL_BODY } from '../build-route.ts'
 import { CLIENTS } from '../callers.ts'
+import { httpError } from '../errors.ts'
 import type { Route } from '../route.ts'
 import { authorityOf } from '../tasks/routes.ts'
 
@@ -24,6 +26,12 @@ const base = {
   errors: 'oauth',
   status: 200,
 } as const
+
+/** SP-1, docs/decisions/0013. @throws CLIENT_ASSERTION_UNSUPPORTED */
+function withoutAssertion<Form extends TokenReference | TokenRequest>(form: Form): Form {
+  if (form.client_assertion === undefined && form.client_assertion_type === undefined) return form
+  throw httpError('CLIENT_ASSERTION_UNSUPPORTED')
+}
 
 /** What a parameter says, null where it was left out. */
 function given<Value>(value: Value | undefined): Value | null {
@@ -85,7 +93,7 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: ['agent'],
     schema: { body: tokenRequest, query: noQuery, answer: tokenAnswer },
     hot: true,
-    flow: (flows, { caller, body, dpop }) => flows.exchangeToken(caller, exchangeRequest(body, dpop)),
+    flow: (flows, { caller, body, dpop }) => flows.exchangeToken(caller, exchangeRequest(withoutAssertion(body), dpop)),
     render: (answer) => ({ body: tokenBody(answer), headers: { ...NO_CACHE, ...nonceHeader(answer) } }),
   }),
   route({
@@ -96,10 +104,10 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: ['agent'],
     schema: { body: tokenReference, query: noQuery, answer: introspectionAnswer },
     hot: true,
-    flow: (flows, { caller, body, accept }): Promise<Introspection | string> =>
-      wantsJwt(accept)
-        ? flows.introspectTokenAsJwt(caller, { token: body.token })
-        : flows.introspectToken(caller, { token: body.token }),
+    flow: (flows, { caller, body, accept }): Promise<Introspection | string> => {
+      const { token } = withoutAssertion(body)
+      return wantsJwt(accept) ? flows.introspectTokenAsJwt(caller, { token }) : flows.introspectToken(caller, { token })
+    },
     render: (answer) => ({ body: answer, headers: typeof answer === 'string' ? AS_JWT : NO_CACHE }),
   }),
   route({
@@ -110,7 +118,7 @@ export const OAUTH_ROUTES: readonly Route[] = [
     callers: CLIENTS,
     schema: { body: tokenReference, query: noQuery, answer: null },
     hot: false,
-    flow: (flows, { caller, body }) => flows.revokeToken(caller, { token: body.token }),
+    flow: (flows, { caller, body }) => flows.revokeToken(caller, { token: withoutAssertion(body).token }),
     render: () => ({ body: null }),
   }),
 ]
