@@ -122,7 +122,7 @@ describe('what is refused', () => {
     expect(await codeOfAsync(() => start(dpop))).toBe(code)
   })
 
-  it('DP-3 a proof without a nonce, which it is told in the refusal, once and on no record', async () => {
+  it('DP-1 check 10 DP-3 a proof without a nonce, which it is told in the refusal, once and on no record', async () => {
     const dpop = [await proof({ claims: { nonce: undefined } })]
     const before = house.leaves().length
     const error = await start(dpop).catch((cause: unknown) => cause)
@@ -133,7 +133,7 @@ describe('what is refused', () => {
     expect(await codeOfAsync(async () => start([await proof({}, nonce)]))).toBe('ACCEPTED')
   })
 
-  it('DP-3 a nonce after five minutes; another replica takes it until then, across midnight too', async () => {
+  it('DP-1 check 10 DP-3 a nonce after five minutes; another replica takes it until then, across midnight too', async () => {
     const { store, random, clock } = house
     const other = new ProofNonces({ reader: store, firsts: store, random })
     for (let hour = 0; hour < 26; hour++) {

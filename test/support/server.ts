@@ -92,16 +92,7 @@ export class TestHouse {
 
   /** Over HTTPS, with or without a client certificate, on a connection of its own. */
   async ask(path: string, ask: Ask = {}): Promise<Reply> {
-    const identity = ask.as === undefined ? {} : { key: ask.as.key, cert: ask.as.cert }
-    return exchange(ask, {
-      host: '127.0.0.1',
-      port: this.port,
-      path,
-      servername: 'localhost',
-      rejectUnauthorized: false,
-      agent: false,
-      ...identity,
-    })
+    return askAt(this.port, path, ask)
   }
 
   /** Over the admin socket, as the user who runs the tests. */
@@ -149,6 +140,20 @@ export interface Enrolled {
 
 export function identityOf(key: TestKey, cert: string): ClientIdentity {
   return { key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert }
+}
+
+/** Over HTTPS at a port of this machine, on a connection of its own. */
+export async function askAt(port: number, path: string, ask: Ask = {}): Promise<Reply> {
+  const identity = ask.as === undefined ? {} : { key: ask.as.key, cert: ask.as.cert }
+  return exchange(ask, {
+    host: '127.0.0.1',
+    port,
+    path,
+    servername: 'localhost',
+    rejectUnauthorized: false,
+    agent: false,
+    ...identity,
+  })
 }
 
 async function exchange(ask: Ask, options: RequestOptions): Promise<Reply> {
