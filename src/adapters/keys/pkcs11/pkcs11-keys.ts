@@ -109,19 +109,20 @@ export class Pkcs11Keys implements Keys {
   }
 
   async #use(facts: KeyFacts, query: KeyQuery, expected: Bytes | null): Promise<Signer> {
-    refuseExposed(facts)
+    refuseExposed(this.name, facts)
     const { algorithm, publicKey } = this.#publicHalf(facts, expected)
     const key: SignKey = { ...query, algorithm }
     const adopted = { name: facts.label, key, judge: new SignatureJudge(algorithm, publicKey), broken: null }
     const failure = await this.#pool.adopt(adopted)
-    if (failure === 'SIGNATURE_WRONG') throw keysError('KEY_MISMATCH', { details: { key: facts.label } })
+    if (failure === 'SIGNATURE_WRONG')
+      throw keysError('KEY_MISMATCH', { details: { token: this.name, key: facts.label } })
     if (failure !== null) throw refusalOf(this.name, failure)
     this.#remark(facts)
     return new Pkcs11Signer(this.#pool, adopted, publicKey)
   }
 
   #publicHalf(facts: KeyFacts, expected: Bytes | null): { algorithm: SignatureAlgorithm; publicKey: Bytes } {
-    const details = { key: facts.label }
+    const details = { token: this.name, key: facts.label }
     if (facts.publicKey === null || facts.algorithm === null) throw keysError('KEY_UNUSABLE', { details })
     if (expected !== null && !equal(expected, facts.publicKey)) throw keysError('KEY_MISMATCH', { details })
     return { algorithm: facts.algorithm, publicKey: facts.publicKey }
@@ -135,8 +136,8 @@ export class Pkcs11Keys implements Keys {
 }
 
 /** What a token does not say is not taken for good. */
-function refuseExposed({ label, extractable, sensitive }: KeyFacts): void {
-  const details = { key: label }
+function refuseExposed(token: string, { label, extractable, sensitive }: KeyFacts): void {
+  const details = { token, key: label }
   if (extractable !== false) throw pkcs11Error('KEY_EXTRACTABLE', { details })
   if (sensitive !== true) throw pkcs11Error('KEY_NOT_SENSITIVE', { details })
 }
