@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --database sqlite|postgresql]`: renewals and exchanges a second of one server on one core, stored
  * and audited with fsync on, over mTLS keep-alive with 64 clients on the other core; as a ratio to what that core can do
- * of the bare cryptography (verify, sign, verify), measured right before and right after in the same run.
+ * of the bare cryptography (verify, sign, verify), measured right before and right after in the same run. Then what it
+ * costs to refuse an enrollment.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -185,4 +186,5 @@ const providers = values.database === undefined ? (['sqlite', 'postgresql'] as c
 const results: boolean[] = []
 for (const provider of providers) results.push(await bench(provider))
 if (values.database === undefined) results.push(benchPkcs11())
+results.push(spawnSync(process.execPath, [...FLAGS, here('refusals.ts')], { stdio: 'inherit' }).status === 0)
 process.exitCode = results.every(Boolean) ? 0 : 1
