@@ -61,8 +61,23 @@ function describe(module, session, object) {
     { type: pkcs11.CKA_LABEL },
     { type: pkcs11.CKA_ID },
   ])
-  const known = CLASSES.get(kind.value.readUInt32LE(0)) ?? 'object'
-  return `${known.padEnd(11)}  ${name.value.toString('utf8')}  id ${id.value.toString('hex')}`
+  const type = kind.value.readUInt32LE(0)
+  const known = (CLASSES.get(type) ?? 'object').padEnd(11)
+  const line = `${known}  ${name.value.toString('utf8')}  id ${id.value.toString('hex')}`
+  return type === pkcs11.CKO_PRIVATE_KEY ? `${line}  ${keptIn(module, session, object)}` : line
+}
+
+// What the module says of how well the key is kept; all of it is false for a key that may be taken out.
+const KEPT = [
+  ['sensitive', pkcs11.CKA_SENSITIVE],
+  ['always sensitive', pkcs11.CKA_ALWAYS_SENSITIVE],
+  ['never extractable', pkcs11.CKA_NEVER_EXTRACTABLE],
+]
+
+function keptIn(module, session, object) {
+  const template = KEPT.map(([, type]) => ({ type }))
+  const values = module.C_GetAttributeValue(session, object, template).map(({ value }) => value[0] === 1)
+  return KEPT.map(([said], index) => (values[index] ? said : `NOT ${said}`)).join(', ')
 }
 
 function list(module, label, pin) {

@@ -43,7 +43,8 @@ describe('the way to the TPM', () => {
     const asked = tap.heard.filter(
       (bytes) => bytes.length > 10 && bytes.readUInt32BE(6) === TPM_COMMAND.activateCredential,
     )
-    expect(asked).toHaveLength(1)
+    // More than once where the TPM was not ready: it is asked again.
+    expect(asked.length).toBeGreaterThanOrEqual(1)
     expect(all.includes(Buffer.from(secret))).toBe(false)
   })
 

@@ -18,11 +18,11 @@ export interface SoftHsmToken {
 
 const SESSION = `
   const pkcs11 = require('pkcs11js')
-  const [, module, pin, label, ...flags] = process.argv
+  const [, module, pin, tokenLabel, label, ...flags] = process.argv
   const token = new pkcs11.PKCS11()
   token.load(module)
   token.C_Initialize({ flags: pkcs11.CKF_OS_LOCKING_OK })
-  const slot = token.C_GetSlotList(true).find((one) => token.C_GetTokenInfo(one).flags & pkcs11.CKF_TOKEN_INITIALIZED)
+  const slot = token.C_GetSlotList(true).find((one) => token.C_GetTokenInfo(one).label.trim() === tokenLabel)
   const session = token.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION)
   token.C_Login(session, pkcs11.CKU_USER, pin)
 `
@@ -128,7 +128,7 @@ export class SoftHsm {
   }
 
   #script(code: string, ...more: readonly string[]): string {
-    const args = ['-e', code, this.module, this.token.pin, ...more]
+    const args = ['-e', code, this.module, this.token.pin, this.token.label, ...more]
     const { status, stdout, stderr } = run(process.execPath, args, { cwd: process.cwd(), env: this.environment })
     if (status !== 0) throw new TypeError(`the program failed: ${stderr}`)
     return stdout
