@@ -140,6 +140,59 @@ describe('an identity that keeps itself fresh', () => {
     await agent?.close()
   })
 
+  it('is not hurried by a clock that was set back, and goes on when its time comes', async () => {
+    const identity = { ...(await newIdentity()), server: 'https://127.0.0.1:9' }
+    const jumping = new FakeClock(instant(identity.renewAt - 20 * MINUTE))
+    const failed = vi.fn()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const agent = new LiveIdentity(identity, { clock: jumping, random, failed })
+    try {
+      jumping.set(instant(identity.notBefore - 60 * MINUTE))
+      await vi.advanceTimersByTimeAsync(60 * MINUTE)
+      expect(failed).not.toHaveBeenCalled()
+      jumping.set(instant(identity.renewAt + 10 * MINUTE))
+      await vi.advanceTimersByTimeAsync(30_000)
+      vi.useRealTimers()
+      await vi.waitFor(() => {
+        expect(failed).toHaveBeenCalledOnce()
+      })
+    } finally {
+      vi.useRealTimers()
+      await agent.close()
+    }
+  })
+
+  it('draws when it is due once for each certificate, within a tenth of half of its life around the middle', async () => {
+    const identity = { ...(await newIdentity()), server: 'https://127.0.0.1:9' }
+    const half = (identity.notAfter - identity.notBefore) / 2
+    for (const [octet, offset] of [
+      [0, -0.1],
+      [255, 0.1],
+    ] as const) {
+      const draws: number[] = []
+      const chosen = { bytes: (length: number) => (draws.push(length), new Uint8Array(length).fill(octet)) }
+      const due = identity.renewAt + offset * half
+      const jumping = new FakeClock(instant(Math.round(due) - 1000))
+      const failed = vi.fn()
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      const agent = new LiveIdentity(identity, { clock: jumping, random: chosen, failed })
+      try {
+        await vi.advanceTimersByTimeAsync(30_000)
+        expect(failed).not.toHaveBeenCalled()
+        expect(draws).toEqual([1])
+        jumping.set(instant(Math.round(due) + 1000))
+        await vi.advanceTimersByTimeAsync(30_000)
+        vi.useRealTimers()
+        await vi.waitFor(() => {
+          expect(failed).toHaveBeenCalled()
+        })
+      } finally {
+        vi.useRealTimers()
+        await agent.close()
+      }
+    }
+  })
+
   it('notices a clock that was set forward within 30 seconds, and not before it is due', async () => {
     const identity = { ...(await newIdentity()), server: 'https://127.0.0.1:9' }
     const jumping = new FakeClock(identity.notBefore)
