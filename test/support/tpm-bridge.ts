@@ -29,7 +29,11 @@ export class TpmBridge {
 
   static async open(socket: string): Promise<TpmBridge> {
     const child = spawn('python3', ['-c', BRIDGE, socket], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const [line] = (await once(child.stdout, 'data')) as [Buffer]
+    const ended = once(child, 'close').then(() => {
+      throw new TypeError('the bridge ended before it was there; are there terminals (/dev/pts)?')
+    })
+    const [line] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer]
+    ended.catch(() => undefined)
     return new TpmBridge(line.toString().trim(), child)
   }
 
