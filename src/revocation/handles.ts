@@ -1,35 +1,12 @@
 import type { Instant } from '#kernel/instant.ts'
-import { FOR_EVER } from './cutoff.ts'
+import type { RevocationRequest } from '#wire/index.ts'
 import type { CutoffKind, CutoffRecord } from './records.ts'
 
 /** By what something can be taken back: the words of requests, answers and the command line. */
-export const REVOCATION_HANDLES = [
-  'certificate',
-  'instance',
-  'agent',
-  'lineage',
-  'key',
-  'authority',
-  'node',
-  'task',
-  'token',
-  'subject',
-  'evidence',
-  'selector',
-] as const
-export type RevocationHandle = (typeof REVOCATION_HANDLES)[number]
+export type RevocationHandle = RevocationRequest['handle']
 
 /** RFC 5280 section 5.3.1, as far as they fit. There is no hold: who is suspended is suspended, not revoked. */
-export const REVOCATION_REASONS = [
-  'unspecified',
-  'key_compromise',
-  'ca_compromise',
-  'affiliation_changed',
-  'superseded',
-  'cessation_of_operation',
-  'privilege_withdrawn',
-] as const
-export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+export type RevocationReason = RevocationRequest['reason']
 
 /**
  * How far each handle reaches. What can come back (an agent, a node, a user) is cut off until now and may be issued to
@@ -61,8 +38,4 @@ export function keptReason(stored: CutoffRecord | null, given: RevocationReason)
 export function isDone(stored: CutoffRecord | null, before: Instant, given: RevocationReason): boolean {
   if (stored === null || stored.before < before) return false
   return given !== 'key_compromise' || stored.reason === 'key_compromise'
-}
-
-export function reachesForEver(cutoff: Pick<CutoffRecord, 'before'>): boolean {
-  return cutoff.before >= FOR_EVER
 }

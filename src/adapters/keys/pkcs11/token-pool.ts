@@ -148,6 +148,7 @@ export class TokenPool {
 
   async close(): Promise<void> {
     if (this.#watch !== null) clearInterval(this.#watch)
+    // Whoever connects hears of the failure; here it only has to be over.
     await this.#connecting?.catch(() => undefined)
     await this.#ladder.close()
     await this.#threads.close()

@@ -80,6 +80,7 @@ export class Reads {
   async #depart(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     // One question at a time: the more there is to do, the more come along.
+    // Whoever asked hears of the failure; here it only has to be over.
     await this.#asking?.catch(() => undefined)
     this.#boarding = null
     this.#asking = this.#ask()
