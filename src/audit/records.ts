@@ -25,6 +25,12 @@ export interface LogPrivateRecord {
   readonly bytes: Bytes
 }
 
+/** How far a duty has come: a moment, or a position of the outbox. Whoever holds its lease goes on from there. */
+export interface MarkRecord {
+  readonly name: string
+  readonly at: number
+}
+
 /** A state change for live subscribers and other replicas. */
 export interface OutboxRecord {
   readonly id: string

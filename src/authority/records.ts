@@ -41,3 +41,14 @@ export interface AuthorityRecord {
   readonly activatedAt: Instant | null
   readonly retiredAt: Instant | null
 }
+
+/** Which trust an instance was last seen with; what the gates of a rotation are measured by. */
+export interface AdoptionRecord {
+  readonly instance: string
+  readonly agent: string
+  /** Id of the authority that signed the certificate which it presented. */
+  readonly authority: string
+  /** Sequence of the bundle that it said it holds; 0 when it said nothing. */
+  readonly sequence: number
+  readonly seenAt: Instant
+}

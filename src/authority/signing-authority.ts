@@ -6,12 +6,16 @@ import { parseCertificate, parsePublicKey, type Certificate, type PublicKey } fr
 import { authorityError } from './errors.ts'
 import type { AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
 
-/** An active authority signs for others; a candidate only its own certificate and the canary. */
-export type Standing = 'active' | 'candidate'
+/**
+ * An active authority signs for others; a candidate only its own certificate and the canary. One that is `revoking` signs
+ * what its certificates' status is, also when it has retired (R11).
+ */
+export type Standing = 'active' | 'candidate' | 'revoking'
 
 const STATES: Readonly<Record<Standing, readonly AuthorityState[]>> = {
   active: ['active'],
   candidate: ['prepared', 'published'],
+  revoking: ['published', 'active', 'retiring', 'retired', 'tainted'],
 }
 
 /**
@@ -70,6 +74,8 @@ export class SigningAuthority<Its extends Standing = Standing> {
 /** Proof that the authority was active when the set was read. */
 export type ActiveSigner = SigningAuthority<'active'>
 export type CandidateSigner = SigningAuthority<'candidate'>
+/** Proof that the authority is or was one that signs for others: it may say what was taken back, and nothing else. */
+export type RevokingSigner = SigningAuthority<'revoking'>
 
 /** @throws AUTHORITY_NOT_ACTIVE, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
 export function activeSigner(record: AuthorityRecord, signer: Signer): ActiveSigner {
@@ -79,6 +85,11 @@ export function activeSigner(record: AuthorityRecord, signer: Signer): ActiveSig
 /** @throws AUTHORITY_NOT_ACTIVE unless prepared or published, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
 export function candidateSigner(record: AuthorityRecord, signer: Signer): CandidateSigner {
   return SigningAuthority.of('candidate', record, signer)
+}
+
+/** @throws AUTHORITY_NOT_ACTIVE when it is only prepared, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
+export function revokingSigner(record: AuthorityRecord, signer: Signer): RevokingSigner {
+  return SigningAuthority.of('revoking', record, signer)
 }
 
 /** @throws AUTHORITY_CERTIFICATE_INVALID unless it may sign certificates and CRLs; AUTHORITY_KEY_MISMATCH */

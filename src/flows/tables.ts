@@ -1,10 +1,11 @@
 import type { EnrollSessionRecord, JoinTokenRecord } from '#attestation/index.ts'
-import type { LogLeafRecord, LogPrivateRecord, OutboxRecord } from '#audit/index.ts'
+import type { LogLeafRecord, LogPrivateRecord, MarkRecord, OutboxRecord } from '#audit/index.ts'
 import type { PrincipalRecord, ReplayRecord, SealingKeyRecord } from '#authentication/index.ts'
-import type { AuthorityRecord } from '#authority/index.ts'
+import type { AdoptionRecord, AuthorityRecord } from '#authority/index.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
+import type { ApprovalRecord } from '#policy/index.ts'
 import type { AgentRecord, InstanceRecord, NodeRecord, ResourceRecord } from '#registry/index.ts'
-import type { CutoffRecord } from '#revocation/index.ts'
+import type { CrlEntryRecord, CrlRecord, CutoffRecord, SsfSetRecord, SsfStreamRecord } from '#revocation/index.ts'
 import type { TaskRecord, TaskTokenRecord } from '#tasks/index.ts'
 
 /** Every table that stories read and change, and the record that it holds. */
@@ -21,6 +22,13 @@ export interface Tables {
   readonly Task: TaskRecord
   readonly TaskToken: TaskTokenRecord
   readonly Cutoff: CutoffRecord
+  readonly CrlEntry: CrlEntryRecord
+  readonly Crl: CrlRecord
+  readonly Mark: MarkRecord
+  readonly Adoption: AdoptionRecord
+  readonly SsfStream: SsfStreamRecord
+  readonly SsfSet: SsfSetRecord
+  readonly Approval: ApprovalRecord
   readonly Replay: ReplayRecord
   readonly SealingKey: SealingKeyRecord
   readonly LogLeaf: LogLeafRecord
@@ -47,6 +55,13 @@ export const PRIMARY_KEYS = {
   Task: 'id',
   TaskToken: 'jti',
   Cutoff: 'key',
+  CrlEntry: 'serial',
+  Crl: 'id',
+  Mark: 'name',
+  Adoption: 'instance',
+  SsfStream: 'id',
+  SsfSet: 'id',
+  Approval: 'id',
   Replay: 'key',
   SealingKey: 'id',
   LogLeaf: 'hash',

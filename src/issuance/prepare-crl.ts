@@ -1,4 +1,4 @@
-import type { ActiveSigner } from '#authority/index.ts'
+import type { ActiveSigner, RevokingSigner } from '#authority/index.ts'
 import { equal, toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -17,7 +17,7 @@ import { issuanceError } from './errors.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 
 export interface CrlOrder {
-  readonly signer: ActiveSigner
+  readonly signer: ActiveSigner | RevokingSigner
   readonly entries: readonly CrlEntry[]
   readonly number: bigint
   /** Whole seconds; so is `nextUpdate`. */

@@ -1,6 +1,7 @@
 import type { PRIMARY_KEYS, TableName, Tables } from '#flows/tables.ts'
 import type { ColumnKind, TypedTable } from './column-kinds.ts'
 import { storeError } from './errors.ts'
+import { REVOCATION_TABLES } from './revocation-tables.ts'
 
 /**
  * The tables as both databases have them, in the order of the records. Every SQL identifier that the store ever
@@ -219,6 +220,7 @@ const TABLES = {
       createdAt: 'integer',
     },
   },
+  ...REVOCATION_TABLES,
   SealingKey: {
     primaryKey: ['id'],
     unique: [],

@@ -1,0 +1,133 @@
+import type { CertificateRecord } from '#issuance/index.ts'
+import type { Instant } from '#kernel/instant.ts'
+import type { InstanceRecord } from '#registry/index.ts'
+import type { CutoffRecord } from '#revocation/index.ts'
+import type { TaskTokenRecord } from '#tasks/index.ts'
+import type { Reader, Where } from '../ports.ts'
+import { PRIMARY_KEYS, type TableName, type Tables } from '../tables.ts'
+
+/** X of a cutoff, and how far it reaches. */
+export type Cut = Pick<CutoffRecord, 'kind' | 'value' | 'before'>
+
+const PAGE = 1000
+
+/**
+ * Spells a cutoff out: every certificate that it takes back and that has not run out, page by page. Cutoffs that reach
+ * tokens alone reach none. Whoever issues under a cutoff waits until it has passed, so that nothing is added later.
+ */
+export async function* certificatesCutOff(
+  reader: Reader,
+  cut: Cut,
+  now: Instant,
+): AsyncGenerator<readonly CertificateRecord[]> {
+  const alive = { state: { in: ['intent', 'issued', 'revoked'] }, notAfter: { gt: now } } as const
+  const reached = (rows: readonly CertificateRecord[]) => rows.filter(({ issuedAt }) => issuedAt < cut.before)
+  const direct = CERTIFICATES_BY[cut.kind]?.(cut.value)
+  if (direct !== undefined) {
+    for await (const page of pages(reader, 'Certificate', { ...direct, ...alive })) yield reached(page)
+    return
+  }
+  for await (const instances of instancesUnder(reader, cut)) {
+    const ids = instances.map(({ id }) => id)
+    for await (const page of pages(reader, 'Certificate', { instance: { in: ids }, ...alive })) yield reached(page)
+  }
+}
+
+/** Every task token that a cutoff kills and that has not run out, page by page. A chain is as old as its first token. */
+export async function* tokensCutOff(
+  reader: Reader,
+  cut: Cut,
+  now: Instant,
+): AsyncGenerator<readonly TaskTokenRecord[]> {
+  const alive = { expiresAt: { gt: now } }
+  const direct = TOKENS_BY[cut.kind]?.(cut.value)
+  if (direct !== undefined) {
+    yield* pages(reader, 'TaskToken', { ...direct, ...alive })
+    return
+  }
+  if (cut.kind === 'token') {
+    const token = await reader.find('TaskToken', { jti: cut.value })
+    if (token === null) return
+    for await (const page of pages(reader, 'TaskToken', { task: token.task, ...alive })) {
+      yield page.filter(({ jti, ancestors }) => jti === cut.value || ancestors.includes(cut.value))
+    }
+    return
+  }
+  if (cut.kind === 'subject') {
+    for await (const tasks of pages(reader, 'Task', { subject: cut.value })) {
+      yield* pages(reader, 'TaskToken', { task: { in: tasks.map(({ id }) => id) }, ...alive })
+    }
+    return
+  }
+  yield* tokensOfCertificates(reader, cut, now)
+}
+
+/** Tokens die with the certificate that their chain began under, and with the instance that holds them. */
+async function* tokensOfCertificates(
+  reader: Reader,
+  cut: Cut,
+  now: Instant,
+): AsyncGenerator<readonly TaskTokenRecord[]> {
+  for await (const certificates of certificatesCutOff(reader, cut, now)) {
+    const serials = new Set(certificates.map(({ serial }) => serial))
+    const agents = [...new Set(certificates.flatMap(({ agent }) => (agent === null ? [] : [agent])))]
+    if (agents.length === 0) continue
+    for await (const page of pages(reader, 'TaskToken', { agent: { in: agents }, expiresAt: { gt: now } })) {
+      yield page.filter(({ certificate }) => serials.has(certificate))
+    }
+  }
+}
+
+/** The instances of which a cutoff takes something back, dead ones included, page by page. */
+export async function* instancesUnder(reader: Reader, cut: Cut): AsyncGenerator<readonly InstanceRecord[]> {
+  const { kind, value } = cut
+  const direct = INSTANCES_BY[kind]?.(value)
+  if (direct !== undefined) yield* pages(reader, 'Instance', direct)
+  else if (kind === 'selector') {
+    for await (const page of pages(reader, 'Instance', {})) {
+      const holders = page.filter(({ selectors }) => selectors.includes(value))
+      if (holders.length > 0) yield holders
+    }
+  }
+}
+
+type By<Table extends TableName> = Partial<Record<CutoffRecord['kind'], (value: string) => Where<Table>>>
+
+const CERTIFICATES_BY: By<'Certificate'> = {
+  'trust-domain': () => ({}),
+  authority: (authority) => ({ authority }),
+  spki: (spkiHash) => ({ spkiHash }),
+  lineage: (lineage) => ({ lineage }),
+  instance: (instance) => ({ instance }),
+}
+
+const INSTANCES_BY: By<'Instance'> = {
+  'trust-domain': () => ({}),
+  agent: (agent) => ({ agent }),
+  node: (node) => ({ node }),
+  evidence: (evidenceDigest) => ({ evidenceDigest }),
+  instance: (id) => ({ id }),
+  lineage: (lineage) => ({ lineage }),
+}
+
+const TOKENS_BY: By<'TaskToken'> = {
+  'trust-domain': () => ({}),
+  actor: (agent) => ({ agent }),
+  agent: (agent) => ({ agent }),
+  task: (task) => ({ task }),
+}
+
+/** Everything that fits, in pages of the primary key: nobody is missed when rows are added meanwhile. */
+async function* pages<Table extends TableName>(
+  reader: Reader,
+  table: Table,
+  where: Where<Table>,
+): AsyncGenerator<readonly Tables[Table][]> {
+  const key = PRIMARY_KEYS[table]
+  for (let after: string | undefined; ;) {
+    const page = await reader.list(table, { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    if (page.length > 0) yield page
+    if (page.length < PAGE) return
+    after = (page.at(-1) as unknown as Readonly<Record<string, string>>)[key]
+  }
+}
