@@ -8,6 +8,7 @@ export const REVOCATION_ERRORS = {
     'There is nothing of that kind with that value. Look it up with "writ agent list" or in the audit log.',
   REVOCATION_VALUE_INVALID: 'The value is not one that this kind of handle can have.',
   REVOCATION_REASON_UNFIT: 'That reason does not fit what is to be revoked.',
+  STATUS_LIST_UNKNOWN: 'There is no such status list, or every token that it was about has run out.',
 } as const satisfies ErrorTable
 
 export const revocationError = errorsOf(REVOCATION_ERRORS)

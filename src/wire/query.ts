@@ -18,6 +18,9 @@ export type ListQuery = z.output<typeof listQuery>
 /** The audit log may be read from its newest end, too. */
 export const leafQuery = listQuery.extend({ direction: z.enum(['ascending', 'descending']).default('ascending') })
 
+/** `time` asks for a list of the past; it is read in order to be refused. */
+export const statusListQuery = z.strictObject({ time: z.string().min(1).max(32).optional() })
+
 export const noQuery = z.strictObject({})
 
 /**

@@ -58,6 +58,7 @@ const TRANSPORT = {
   ...each({ status: 413 }, ['BODY_TOO_LARGE', 'JSON_TOO_LARGE', 'FORM_TOO_LARGE']),
   ...each({ status: 415 }, ['MEDIA_TYPE_UNSUPPORTED']),
   ...each({ status: 400 }, ['BODY_UNEXPECTED']),
+  ...each({ status: 501 }, ['STATUS_LIST_TIME_UNSUPPORTED']),
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
@@ -128,7 +129,7 @@ const REGISTRY = {
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN']),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN', 'STATUS_LIST_UNKNOWN']),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',

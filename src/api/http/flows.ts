@@ -21,6 +21,7 @@ import type { Page, PageRequest } from '#flows/pages.ts'
 import type { RenewRequest } from '#flows/renew.ts'
 import type { Revocation } from '#flows/revoke/revoke.ts'
 import type { RevocationRequest } from '#flows/revoke/target.ts'
+import type { PublishedStatusList } from '#flows/status-list/status-lists.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
@@ -112,6 +113,8 @@ export interface Health {
 /** The stories, bound to their ports, and what the public documents are made of. */
 export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows {
   readonly authorities: AuthoritySource
+  /** By the number in its address. */
+  readonly statusList: (list: string) => Promise<PublishedStatusList>
   readonly publicUrl: string
   readonly health: Health
 }

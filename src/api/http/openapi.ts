@@ -59,6 +59,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   Problem: wire.problem,
   OauthError: wire.oauthError,
   ListQuery: wire.listQuery,
+  StatusListQuery: wire.statusListQuery,
 }
 
 const NAMES = new Map<WireSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]))

@@ -25,6 +25,7 @@ import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { previewRevocation, revoke } from '#flows/revoke/revoke.ts'
 import { showTask } from '#flows/show-task.ts'
+import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
 
@@ -37,9 +38,11 @@ type Bind = <Request, Answer>(
 
 /** The stories with their ports bound, as the API takes them. */
 export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
+  const statusLists = new StatusLists(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
     authorities: ports.authorities,
+    statusList: (list) => statusLists.get(list),
     publicUrl: ports.profile.publicUrl,
     health,
     authenticate: (peer) => authenticate(ports, peer),
