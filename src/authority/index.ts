@@ -10,7 +10,7 @@ export {
 export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
-export { AUTHORITY_KINDS } from './records.ts'
+export { algorithmOf, AUTHORITY_KINDS } from './records.ts'
 export type { AdoptionRecord, AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
 export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
 export {

@@ -19,6 +19,7 @@ export {
 export { prepareX509Svid, type X509SvidContext, type X509SvidOrder } from './prepare-svid.ts'
 export {
   prepareIntrospection,
+  prepareSecurityEvent,
   prepareStatusList,
   prepareJwtSvid,
   prepareTaskToken,

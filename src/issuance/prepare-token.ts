@@ -9,12 +9,14 @@ import {
   introspectionClaims,
   jwtSvidClaims,
   PreparedHeader,
+  securityEventClaims,
   statusListClaims,
   taskTokenToJson,
   TOKEN_KINDS,
   witSvidClaims,
   type IntrospectionFields,
   type JwtSvidFields,
+  type SecurityEventFields,
   type StatusListFields,
   type TaskTokenClaims,
   type WitSvidFields,
@@ -104,6 +106,16 @@ export function prepareIntrospection(
 export function prepareStatusList(signer: ActiveSigner, fields: StatusListFields): PreparedToken {
   const token = { claims: statusListClaims(fields), id: fields.uri, expiresAt: fields.expiresAt }
   return prepareToken('status-list', signer, { ...token, object: `status-list:${fields.uri}` })
+}
+
+/**
+ * A message to a receiver. It grants nothing, and is signed with a key that signs nothing else.
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareSecurityEvent(signer: ActiveSigner, fields: SecurityEventFields): PreparedToken {
+  const claims = securityEventClaims(fields)
+  const object = `security-event:${fields.id}`
+  return prepareToken('security-event', signer, { claims, id: fields.id, expiresAt: fields.issuedAt, object })
 }
 
 function endsBy(expiresAt: Instant, latest: unknown): boolean {

@@ -17,6 +17,16 @@ export { isSameUri } from './request-uri.ts'
 export { signDpopProof, signWorkloadProof, type DpopProofFields, type WorkloadProofFields } from './sign-proof.ts'
 export { finishCompact, PreparedHeader, signCompact } from './sign.ts'
 export {
+  readSecurityEvent,
+  SECURITY_EVENTS,
+  securityEventClaims,
+  type SecurityEvent,
+  type SecurityEventFields,
+  type SecurityEventRules,
+  type SecurityEventType,
+  type SecuritySubject,
+} from './security-event.ts'
+export {
   MAX_STATUS_LIST_LENGTH,
   readStatusList,
   STATUS,
