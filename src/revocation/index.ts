@@ -2,6 +2,22 @@ export { FOR_EVER, cutoffKey, isCutOff, liveCutoffGuard, pastEverything, raiseCu
 export type { Cut, CutoffChange, CutoffGuard } from './cutoff.ts'
 export { credentialCutoffKeys, tokenCutoffKeys } from './cutoff-keys.ts'
 export type { Credential, TokenGrounds } from './cutoff-keys.ts'
+export { crlEntryOf, crlReasonOf, encodedEntry, isListable, isUpgrade, type Taken } from './crl-entry.ts'
+export {
+  cacheableFor,
+  COMPLETE,
+  CRL_VALIDITY,
+  crlId,
+  crlTimes,
+  isCrlDue,
+  isCrlOverdue,
+  issuesCrls,
+  isSpent,
+  nextCrlNumber,
+  OVERLAP,
+  type CrlFacts,
+  type CrlTimes,
+} from './crl-rules.ts'
 export { REVOCATION_ERRORS, revocationError } from './errors.ts'
 export { isDone, keptReason, REACH } from './handles.ts'
 export type { RevocationHandle, RevocationReason } from './handles.ts'

@@ -17,6 +17,7 @@ import { loadAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { serverNames } from './addresses.ts'
+import { crlObserver } from './compose/crls.ts'
 import { dutiesOf, keepCertificates } from './compose/duties.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
@@ -85,7 +86,8 @@ export async function startServer(
     }
     // 4. What has to be done again and again.
     await keepCertificates({ own, publicCertificate, https, metrics })
-    const duties = startDuties(dutiesOf({ ports, denials, metrics, https, own, publicCertificate }), (duty, error) => {
+    const charges = { ports, denials, metrics, https, own, publicCertificate, crlObserver: crlObserver(metrics, log) }
+    const duties = startDuties(dutiesOf(charges), (duty, error) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })
     })

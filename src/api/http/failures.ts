@@ -129,7 +129,13 @@ const REGISTRY = {
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN', 'STATUS_LIST_UNKNOWN']),
+  ...each({ status: 404 }, [
+    'AGENT_UNKNOWN',
+    'INSTANCE_UNKNOWN',
+    'REVOCATION_TARGET_UNKNOWN',
+    'STATUS_LIST_UNKNOWN',
+    'CRL_NOT_FOUND',
+  ]),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -201,6 +207,7 @@ const TASKS = {
     'TASK_CHANGED',
     'TASK_TRANSITION_INVALID',
     'CUTOFF_OUTDATED',
+    'CRL_CHANGED',
   ]),
   ...each({ status: 400, oauth: 'invalid_authorization_details' }, [
     'AUTHORIZATION_DETAILS_MALFORMED',

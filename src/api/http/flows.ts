@@ -9,6 +9,7 @@ import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
@@ -100,6 +101,11 @@ export interface AdminFlows {
   readonly whoami: (caller: Caller) => WhoAmI
 }
 
+/** What relying parties read to know what was taken back. */
+export interface StatusFlows {
+  readonly showCrl: (request: ShowCrlRequest) => Promise<ShownCrl>
+}
+
 /** What the server says of itself. */
 export interface Health {
   /** Null when the server can say how things are; else why it cannot. */
@@ -111,7 +117,7 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows {
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
   /** By the number in its address. */
   readonly statusList: (list: string) => Promise<PublishedStatusList>

@@ -27,6 +27,8 @@ export interface Call<Body, Query> {
   readonly address: string
   /** The media types that the client prefers, as it wrote them. */
   readonly accept: string
+  /** The If-None-Match header, as it came; empty when there is none. */
+  readonly ifNoneMatch: string
   /** Every value of the DPoP header. */
   readonly dpop: readonly string[]
 }

@@ -61,9 +61,11 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const body = await readBody(request, route)
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
+  const ifNoneMatch = request.headers['if-none-match'] ?? ''
   const dpop = request.headersDistinct['dpop'] ?? []
   try {
-    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop })
+    const { address } = visitor
+    return await route.run(flows, { caller, body, query, path, address, accept, ifNoneMatch, dpop })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {
@@ -100,7 +102,8 @@ function send(visit: Visit, answer: Answer, requestId: string): void {
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
     ...answer.headers,
-    'content-length': payload.length,
+    // What has not changed is not sent, and has the length that it had.
+    ...(answer.status === 304 ? {} : { 'content-length': payload.length }),
   })
   response.end(payload)
   if (!request.complete) linger(request)

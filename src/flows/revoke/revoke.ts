@@ -43,7 +43,7 @@ export function revoke(ports: StoryPorts, caller: Caller, request: RevocationReq
       try {
         return await revokeOnce(watched, caller, request)
       } catch (error) {
-        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED')) throw error
+        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED', 'CRL_CHANGED')) throw error
       }
     }
   })

@@ -3,17 +3,20 @@ import type { AnonymousDenials } from '#audit/index.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import type { CrlObserver } from '#flows/crl/ports.ts'
 import { MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
+import { crlDuties } from './crls.ts'
 import type { ServerPorts } from './ports.ts'
 
 export interface Charges {
   readonly ports: ServerPorts
   readonly denials: AnonymousDenials
+  readonly crlObserver: CrlObserver
   readonly metrics: Metrics
   readonly https: HttpsListener
   readonly own: OwnCertificate
@@ -22,7 +25,7 @@ export interface Charges {
 
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
-  const { ports, denials } = charges
+  const { ports, denials, crlObserver: observer } = charges
   const leadership = new Leadership(ports.store, ports.clock, ports.replica)
   const leader = { ports, leadership }
   return [
@@ -33,6 +36,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
+    ...crlDuties({ ...leader, observer }),
   ]
 }
 
@@ -73,7 +77,7 @@ export async function keepCertificates({
   publicCertificate,
   https,
   metrics,
-}: Omit<Charges, 'ports' | 'denials'>): Promise<void> {
+}: Omit<Charges, 'ports' | 'denials' | 'crlObserver'>): Promise<void> {
   if (publicCertificate?.reload() === true) https.usePublic()
   if (own.isDue) {
     await own.renew()

@@ -12,6 +12,7 @@ import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from 
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
+import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
@@ -63,6 +64,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
     ...adminFlows(ports, bind),
   }
 }

@@ -4,6 +4,7 @@ import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
+import { CrlShelf } from '#flows/crl/crl-shelf.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
@@ -26,6 +27,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly counters: Store
   readonly firsts: Store
   readonly statusIndexes: StatusIndexes
+  readonly crlShelf: CrlShelf
   readonly nonces: ProofNonces
   readonly users: Users
   readonly replica: string
@@ -55,6 +57,16 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   })
   const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
+  const profile = issuanceProfile({
+    trustDomain,
+    serialPrefix: config.replica.number,
+    publicUrl: config.public_url,
+    statusUrl: config.status_url ?? null,
+    serverNames: serverNames(config).dns,
+    nameConstraints: config.name_constraints,
+    ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
+  })
+  const authorities = new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() }))
   return {
     store,
     reader: store,
@@ -66,23 +78,15 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     replica,
     keys: new ServerKeys(config, observer),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
-    authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
+    authorities,
     attestors,
     users,
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
-    profile: issuanceProfile({
-      trustDomain,
-      serialPrefix: config.replica.number,
-      publicUrl: config.public_url,
-      // Certificates name the status endpoints once CRLs and OCSP answer there, and not before.
-      statusUrl: null,
-      serverNames: serverNames(config).dns,
-      nameConstraints: config.name_constraints,
-      ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
-    }),
+    crlShelf: new CrlShelf({ reader: store, clock, authorities, shards: profile.crlShards }),
+    profile,
   }
 }
 
