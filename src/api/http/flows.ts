@@ -15,6 +15,7 @@ import type { ExchangeAnswer } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
+import type { OcspReply } from '#flows/ocsp/responder.ts'
 import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
@@ -99,6 +100,12 @@ export interface AdminFlows {
   readonly whoami: (caller: Caller) => WhoAmI
 }
 
+/** What relying parties ask without TLS. */
+export interface StatusFlows {
+  /** Takes an OCSPRequest, DER, from anybody. Never rejects. */
+  readonly answerOcsp: (request: Bytes) => Promise<OcspReply>
+}
+
 /** What the server says of itself. */
 export interface Health {
   /** Null when the server can say how things are; else why it cannot. */
@@ -110,7 +117,7 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows {
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
   readonly publicUrl: string
   readonly health: Health

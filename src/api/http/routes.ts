@@ -9,6 +9,7 @@ import { OAUTH_ROUTES } from './oauth/routes.ts'
 import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
+import { OCSP_ROUTES } from './status/ocsp-routes.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
 
@@ -23,6 +24,7 @@ const DESCRIBED: readonly Route[] = [
   ...AUTHORITY_ROUTES,
   ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
+  ...OCSP_ROUTES,
   ...HEALTH_ROUTES,
 ]
 
