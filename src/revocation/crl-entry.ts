@@ -1,25 +1,9 @@
 import type { CertificateRecord } from '#issuance/index.ts'
 import { fromHex } from '#kernel/bytes.ts'
 import { earliest, wholeSecond, type Instant } from '#kernel/instant.ts'
-import { CrlEntry, type RevocationReason as CrlReason } from '#x509/index.ts'
-import type { RevocationReason } from './handles.ts'
+import { CrlEntry } from '#x509/index.ts'
+import { crlReasonOf } from './crl-reason.ts'
 import type { CrlEntryRecord } from './records.ts'
-
-const CRL_REASONS: Readonly<Record<RevocationReason | 'agent.retired', CrlReason>> = {
-  unspecified: 'unspecified',
-  key_compromise: 'keyCompromise',
-  ca_compromise: 'cACompromise',
-  affiliation_changed: 'affiliationChanged',
-  superseded: 'superseded',
-  cessation_of_operation: 'cessationOfOperation',
-  privilege_withdrawn: 'privilegeWithdrawn',
-  'agent.retired': 'cessationOfOperation',
-}
-
-/** The reason as RFC 5280 section 5.3.1 has it, of the one that a cutoff or a certificate's row carries. */
-export function crlReasonOf(reason: string): CrlReason {
-  return Object.hasOwn(CRL_REASONS, reason) ? CRL_REASONS[reason as keyof typeof CRL_REASONS] : 'unspecified'
-}
 
 /** Why and when a certificate was taken back, and when that is being written down. */
 export interface Taken {

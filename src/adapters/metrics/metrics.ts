@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { CrlMetrics } from './crl-metrics.ts'
 import { KeyMetrics } from './key-metrics.ts'
+import { OcspMetrics } from './ocsp-metrics.ts'
 
 /** What of a request is measured; see RequestEntry of the API, which has these members. */
 export interface MeasuredRequest {
@@ -19,6 +20,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly keys = new KeyMetrics(this.#registry)
   readonly crls = new CrlMetrics(this.#registry)
+  readonly ocsp = new OcspMetrics(this.#registry)
   readonly #duration: Histogram<'method' | 'route' | 'status'>
   readonly #refused: Counter<'method' | 'route' | 'code'>
   readonly #failedDuties: Counter<'duty'>

@@ -16,6 +16,7 @@ import type { ExchangeAnswer } from '#flows/exchange-token.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
+import type { OcspReply } from '#flows/ocsp/responder.ts'
 import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
@@ -104,6 +105,8 @@ export interface AdminFlows {
 /** What relying parties read to know what was taken back. */
 export interface StatusFlows {
   readonly showCrl: (request: ShowCrlRequest) => Promise<ShownCrl>
+  /** Takes an OCSPRequest, DER, from anybody. Never rejects. */
+  readonly answerOcsp: (request: Bytes) => Promise<OcspReply>
 }
 
 /** What the server says of itself. */

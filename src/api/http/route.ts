@@ -53,14 +53,14 @@ export interface RouteSpec<Body, Query, Result> {
   readonly id: string
   readonly summary: string
   readonly method: Method
-  /** `/v1/tasks/{id}`. */
+  /** `/v1/tasks/{id}`; `/ocsp/{+request}` takes the whole rest, as it came, and is served as `hot` only. */
   readonly path: string
   readonly surface: Surface
   readonly callers: readonly CallerClass[]
   /** `renewal` lets a certificate in that has expired within its grace. */
   readonly authentication?: 'current' | 'renewal'
-  /** `ignored` leaves the body unread. */
-  readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ignored'
+  /** `ignored` leaves the body unread; `ocsp` is DER, which the flow reads. */
+  readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ocsp' | 'ignored'
   readonly limits: BodyLimits
   readonly errors: 'problem' | 'oauth'
   readonly schema: RouteSchema<Body, Query>

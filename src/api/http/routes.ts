@@ -10,6 +10,7 @@ import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
 import { STATUS_LIST_ROUTE } from './status/list-route.ts'
+import { OCSP_ROUTES } from './status/ocsp-routes.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
 
@@ -25,6 +26,7 @@ const DESCRIBED: readonly Route[] = [
   ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
   STATUS_LIST_ROUTE,
+  ...OCSP_ROUTES,
   ...HEALTH_ROUTES,
 ]
 

@@ -1,5 +1,6 @@
 import type { Metrics } from '#adapters/metrics/index.ts'
 import type { AnonymousDenials } from '#audit/index.ts'
+import { keepDelegates } from '#flows/keep-delegates.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
@@ -33,6 +34,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
+    { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
@@ -53,6 +55,13 @@ async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
   }
   const { failed } = await rotateAuthorities(ports)
   for (const failure of failed.values()) throw failure
+}
+
+/** The responders of OCSP; one that cannot be made holds up no other. */
+async function keepResponders({ ports, leadership }: Leader): Promise<void> {
+  if (!(await leadership.holds('ocsp-delegates', 20 * SECOND))) return
+  const { failed } = await keepDelegates(ports)
+  for (const failure of failed) throw failure
 }
 
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */

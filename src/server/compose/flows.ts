@@ -19,6 +19,7 @@ import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listTasks } from '#flows/list-tasks.ts'
+import type { OcspResponder } from '#flows/ocsp/responder.ts'
 import { openTask } from '#flows/open-task.ts'
 import { renew } from '#flows/renew.ts'
 import { resumeTask } from '#flows/resume-task.ts'
@@ -30,6 +31,13 @@ import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
 
+/** What the server keeps beside its ports. */
+export interface Keepers {
+  readonly denials: AnonymousDenials
+  readonly health: Health
+  readonly ocsp: OcspResponder
+}
+
 type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
 
 /** Gives a story its ports. */
@@ -38,7 +46,7 @@ type Bind = <Request, Answer>(
 ) => (caller: Caller, request: Request) => Promise<Answer>
 
 /** The stories with their ports bound, as the API takes them. */
-export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
+export function bindFlows(ports: ServerPorts, { denials, health, ocsp }: Keepers): Flows {
   const statusLists = new StatusLists(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
@@ -65,6 +73,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
     showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
+    answerOcsp: (request) => ocsp.answer(request),
     ...adminFlows(ports, bind),
   }
 }
