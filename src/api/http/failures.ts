@@ -59,7 +59,8 @@ const TRANSPORT = {
   ...each({ status: 415 }, ['MEDIA_TYPE_UNSUPPORTED']),
   ...each({ status: 400 }, ['BODY_UNEXPECTED']),
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
-  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
+  ...each({ status: 429, retryAfter: 5 }, ['STREAMS_EXHAUSTED']),
+  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING', 'STREAM_STALLED']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
   ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
@@ -140,6 +141,12 @@ const REGISTRY = {
     'ATTESTED_KEY_CHANGED',
     'INSTANCE_NOT_ACTIVE',
   ]),
+}
+
+const FEED = {
+  ...each({ status: 400 }, ['FEED_POSITION_INVALID']),
+  ...each(DENIED, ['FEED_NOT_REGISTERED']),
+  ...each(UNAVAILABLE, ['FEED_AUDIENCES_CHANGED', 'FEED_TOO_SLOW']),
 }
 
 const POLICY = each(DENIED, [
@@ -260,6 +267,7 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  ...FEED,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),

@@ -12,6 +12,7 @@ import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { FeedRequest } from '#flows/feed/open-feed.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
@@ -70,6 +71,10 @@ export interface OauthFlows {
   readonly revokeToken: Story<{ readonly token: string }, void>
 }
 
+export interface FeedFlows {
+  readonly openFeed: Story<FeedRequest, AsyncIterable<string>>
+}
+
 export interface AdminFlows {
   readonly addAgent: Story<AgentRequest, AgentRecord>
   readonly listAgents: Story<PageRequest, Page<AgentRecord>>
@@ -110,7 +115,7 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows {
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, FeedFlows, AdminFlows {
   readonly authorities: AuthoritySource
   readonly publicUrl: string
   readonly health: Health

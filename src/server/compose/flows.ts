@@ -14,6 +14,8 @@ import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
+import type { FeedHub } from '#flows/feed/feed-hub.ts'
+import { openFeed } from '#flows/feed/open-feed.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
@@ -36,7 +38,7 @@ type Bind = <Request, Answer>(
 ) => (caller: Caller, request: Request) => Promise<Answer>
 
 /** The stories with their ports bound, as the API takes them. */
-export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
+export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health, feed: FeedHub): Flows {
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
     authorities: ports.authorities,
@@ -60,6 +62,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
     ...adminFlows(ports, bind),
   }
 }
