@@ -14,6 +14,7 @@ import { TPM_ERRORS } from '#tpm/index.ts'
 import { WIRE_ERRORS } from '#wire/index.ts'
 import { X509_ERRORS } from '#x509/index.ts'
 import { CEREMONY_ERRORS } from './ceremony/errors.ts'
+import { FEED_ERRORS } from './feed/errors.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
@@ -44,6 +45,7 @@ export const ROOM_ERRORS = {
 /** What is refused where rooms are joined. */
 export const FLOW_ERRORS = {
   ...CEREMONY_ERRORS,
+  ...FEED_ERRORS,
   ...JWT_SVID_ERRORS,
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,

@@ -20,6 +20,8 @@ export {
   type CrlFacts,
   type CrlTimes,
 } from './crl-rules.ts'
+export { PERSONAL_KINDS, revocationNotice } from './cutoff-notice.ts'
+export type { CutoffNotice, RevocationNotice } from './cutoff-notice.ts'
 export { REVOCATION_ERRORS, revocationError } from './errors.ts'
 export { isDone, keptReason, REACH } from './handles.ts'
 export type { RevocationHandle, RevocationReason } from './handles.ts'
@@ -29,3 +31,4 @@ export { cutoffKeysOf, faultOf } from './standing.ts'
 export type { Fault, Grounds } from './standing.ts'
 export { prepareStatusAnswer, signStatusAnswer } from './status-answer.ts'
 export type { SignedAnswer, StatusAnswer, StatusAnswerOrder } from './status-answer.ts'
+export { subjectDigest } from './subject-digest.ts'

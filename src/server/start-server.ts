@@ -20,6 +20,7 @@ import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { serverNames } from './addresses.ts'
 import { crlObserver } from './compose/crls.ts'
 import { dutiesOf, keepCertificates } from './compose/duties.ts'
+import { startFeed } from './compose/feed.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
 import { keyObserver } from './compose/keys.ts'
@@ -75,8 +76,10 @@ export async function startServer(
     const own = await OwnCertificate.issue(ports, serverNames(config))
     // 3. The stories, and the listeners that drive them.
     const denials = new AnonymousDenials(ports.store, ports.clock)
-    const keepers = { denials, health: healthOf(ports, metrics), ocsp: ocspResponderOf(ports, metrics, log) }
-    const flows = bindFlows(ports, keepers)
+    const feed = await startFeed(ports, metrics, log)
+    opened.push(() => feed.stop())
+    const ocsp = ocspResponderOf(ports, metrics, log)
+    const flows = bindFlows(ports, { denials, health: healthOf(ports, metrics), ocsp, feed })
     opened.push(() => denials.flush('all'))
     const around = { config, ports, flows, log, metrics }
     const api = [dispatcherOf(around, 'api', tlsPeer), dispatcherOf(around, 'api', adminPeer)] as const
@@ -132,7 +135,7 @@ function publicCertificateOf({ tls }: Config): PublicCertificate | null {
 
 function dispatcherOf(around: Surroundings, surface: 'api' | 'status' | 'health', peerOf: PeerOf): Dispatcher {
   const { config, ports, flows, log, metrics } = around
-  const { address, identity, max_in_flight: maxInFlight } = config.limits
+  const { address, identity, max_in_flight: maxInFlight, max_streams: maxStreams } = config.limits
   return createDispatcher({
     routes: routesOn(surface),
     flows,
@@ -142,6 +145,7 @@ function dispatcherOf(around: Surroundings, surface: 'api' | 'status' | 'health'
     metrics,
     peerOf,
     maxInFlight,
+    maxStreams,
     realm: config.trust_domain,
     limits: { address: new RateLimit(address), identity: new RateLimit(identity) },
   })

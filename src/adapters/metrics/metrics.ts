@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { CrlMetrics } from './crl-metrics.ts'
+import { FeedMetrics } from './feed-metrics.ts'
 import { KeyMetrics } from './key-metrics.ts'
 import { OcspMetrics } from './ocsp-metrics.ts'
 
@@ -21,6 +22,7 @@ export class Metrics {
   readonly keys = new KeyMetrics(this.#registry)
   readonly crls = new CrlMetrics(this.#registry)
   readonly ocsp = new OcspMetrics(this.#registry)
+  readonly feed = new FeedMetrics(this.#registry)
   readonly #duration: Histogram<'method' | 'route' | 'status'>
   readonly #refused: Counter<'method' | 'route' | 'code'>
   readonly #failedDuties: Counter<'duty'>

@@ -14,6 +14,8 @@ export const HTTP_ERRORS = {
   ORIGIN_FORBIDDEN: 'A page of another site may not use the credentials of this browser here.',
   STATUS_LIST_TIME_UNSUPPORTED: 'Status lists of the past are not kept. Leave "time" out.',
   RATE_LIMITED: 'Too many requests. Wait as long as Retry-After says.',
+  STREAMS_EXHAUSTED: 'There are as many open streams as may be. Close one, or try again in a moment.',
+  STREAM_STALLED: 'The reader of the stream took nothing for too long.',
   SERVER_OVERLOADED: 'The server is busy. Try again shortly.',
   SERVER_STOPPING: 'The server is stopping. Try again on another replica or in a moment.',
   INTERNAL_ERROR: 'Something went wrong inside the server. The log of the server has the cause under the request id.',

@@ -60,7 +60,8 @@ const TRANSPORT = {
   ...each({ status: 400 }, ['BODY_UNEXPECTED']),
   ...each({ status: 501 }, ['STATUS_LIST_TIME_UNSUPPORTED']),
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
-  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
+  ...each({ status: 429, retryAfter: 5 }, ['STREAMS_EXHAUSTED']),
+  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING', 'STREAM_STALLED']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
   ...each({ status: 500 }, ['STATUS_UNPROVEN', 'STATUS_RESPONDER_ENDED', 'STATUS_SIGNATURE_INVALID']),
   ...each(UNAVAILABLE, ['STATUS_OVERLOADED']),
@@ -149,6 +150,12 @@ const REGISTRY = {
     'ATTESTED_KEY_CHANGED',
     'INSTANCE_NOT_ACTIVE',
   ]),
+}
+
+const FEED = {
+  ...each({ status: 400 }, ['FEED_POSITION_INVALID']),
+  ...each(DENIED, ['FEED_NOT_REGISTERED']),
+  ...each(UNAVAILABLE, ['FEED_AUDIENCES_CHANGED', 'FEED_TOO_SLOW']),
 }
 
 const POLICY = each(DENIED, [
@@ -270,6 +277,7 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  ...FEED,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),

@@ -13,6 +13,7 @@ import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { FeedRequest } from '#flows/feed/open-feed.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
@@ -73,6 +74,10 @@ export interface OauthFlows {
   readonly revokeToken: Story<{ readonly token: string }, void>
 }
 
+export interface FeedFlows {
+  readonly openFeed: Story<FeedRequest, AsyncIterable<string>>
+}
+
 export interface AdminFlows {
   readonly addAgent: Story<AgentRequest, AgentRecord>
   readonly listAgents: Story<PageRequest, Page<AgentRecord>>
@@ -120,7 +125,7 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, AdminFlows, StatusFlows {
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, FeedFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
   /** By the number in its address. */
   readonly statusList: (list: string) => Promise<PublishedStatusList>

@@ -31,12 +31,34 @@ export interface Call<Body, Query> {
   readonly ifNoneMatch: string
   /** Every value of the DPoP header. */
   readonly dpop: readonly string[]
+  /** Takes a place among the answers that go on. @throws STREAMS_EXHAUSTED */
+  readonly live: () => Live
+}
+
+/** What the maker of a `Stream` needs to know of its reader. */
+export interface Live {
+  /** The id of the event that the reader has seen last; null where it said none. */
+  readonly lastEventId: string | null
+  /** Who is calling, looked at again. @throws as at the door */
+  readonly again: () => Promise<Caller>
+  /** Aborted when the reader is gone, or the server stops. */
+  readonly signal: AbortSignal
+}
+
+/** A body that is made while it is sent. */
+export class Stream {
+  readonly chunks: AsyncIterable<string>
+
+  constructor(chunks: AsyncIterable<string>) {
+    this.chunks = chunks
+  }
 }
 
 export interface Answer {
   readonly status: number
   /** Members that are undefined are left out, as JSON has it. */
-  readonly body: object | Bytes | string | null
+  /** A `Stream` is sent as it comes, for as long as it goes on. */
+  readonly body: object | Bytes | string | Stream | null
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -3,6 +3,7 @@ import { AUTHORITY_ROUTES } from './admin/authority-routes.ts'
 import { INVENTORY_ROUTES } from './admin/inventory-routes.ts'
 import { PEOPLE_ROUTES } from './admin/people-routes.ts'
 import { ENROLLMENT_ROUTES } from './enrollment/routes.ts'
+import { FEED_ROUTES } from './feed/routes.ts'
 import { FEDERATION_ROUTES } from './federation/routes.ts'
 import { HEALTH_ROUTES } from './health/routes.ts'
 import { OAUTH_ROUTES } from './oauth/routes.ts'
@@ -19,6 +20,7 @@ const DESCRIBED: readonly Route[] = [
   ...OAUTH_ROUTES,
   ...TASK_ROUTES,
   ...FEDERATION_ROUTES,
+  ...FEED_ROUTES,
   ...AGENT_ROUTES,
   ...PEOPLE_ROUTES,
   ...INVENTORY_ROUTES,

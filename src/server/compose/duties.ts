@@ -5,7 +5,7 @@ import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
-import { MINUTE, SECOND } from '#kernel/instant.ts'
+import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
@@ -30,7 +30,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
   const leadership = new Leadership(ports.store, ports.clock, ports.replica)
   const leader = { ports, leadership }
   return [
-    { name: 'sequence', every: SECOND / 5, run: () => sequence(leader) },
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
@@ -46,6 +46,9 @@ interface Leader {
   readonly ports: ServerPorts
   readonly leadership: Leadership
 }
+
+/** Who has been away for longer than this starts anew. */
+const OUTBOX_KEPT = 7 * DAY
 
 /** One replica takes the steps that are due; every other one learns of them from the store. */
 async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
@@ -64,6 +67,14 @@ async function keepResponders({ ports, leadership }: Leader): Promise<void> {
   for (const failure of failed) throw failure
 }
 
+/** A revocation does not wait for the next regular run. */
+function whenWritten({ store }: ServerPorts): NonNullable<Duty['on']> {
+  return (wake) =>
+    store.subscribe((news) => {
+      if (news === 'written') wake()
+    })
+}
+
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
 async function sequence({ ports, leadership }: Leader): Promise<void> {
   if (!(await leadership.holds('sequence', 10 * SECOND))) return
@@ -77,7 +88,10 @@ async function reconcile({ ports, leadership }: Leader): Promise<void> {
 }
 
 async function purge({ ports, leadership }: Leader): Promise<void> {
-  if (await leadership.holds('purge', 2 * MINUTE)) await ports.store.purge(ports.clock.now())
+  if (!(await leadership.holds('purge', 2 * MINUTE))) return
+  const now = ports.clock.now()
+  await ports.store.purge(now)
+  await ports.store.purgeOutbox(instant(now - OUTBOX_KEPT))
 }
 
 /** New certificates are used from the next handshake on; connections stay as they are. */

@@ -15,6 +15,8 @@ import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
+import type { FeedHub } from '#flows/feed/feed-hub.ts'
+import { openFeed } from '#flows/feed/open-feed.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
@@ -36,6 +38,7 @@ export interface Keepers {
   readonly denials: AnonymousDenials
   readonly health: Health
   readonly ocsp: OcspResponder
+  readonly feed: FeedHub
 }
 
 type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
@@ -46,7 +49,7 @@ type Bind = <Request, Answer>(
 ) => (caller: Caller, request: Request) => Promise<Answer>
 
 /** The stories with their ports bound, as the API takes them. */
-export function bindFlows(ports: ServerPorts, { denials, health, ocsp }: Keepers): Flows {
+export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: Keepers): Flows {
   const statusLists = new StatusLists(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
@@ -74,6 +77,7 @@ export function bindFlows(ports: ServerPorts, { denials, health, ocsp }: Keepers
     revokeToken: bind(revokeToken),
     showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
     answerOcsp: (request) => ocsp.answer(request),
+    openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
     ...adminFlows(ports, bind),
   }
 }
