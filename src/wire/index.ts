@@ -13,7 +13,16 @@ export type { JoinToken } from './join-token.ts'
 export * from './oauth.ts'
 export { parseAnswer, parseBody, parseWith } from './parse.ts'
 export * from './problem.ts'
-export { formatCursor, leafQuery, listQuery, noQuery, parseCursor, parseQuery } from './query.ts'
+export {
+  authorizeQuery,
+  formatCursor,
+  ignoredQuery,
+  leafQuery,
+  listQuery,
+  noQuery,
+  parseCursor,
+  parseQuery,
+} from './query.ts'
 export type { ListQuery } from './query.ts'
 export * from './tasks.ts'
 export * from './tpm.ts'

@@ -12,6 +12,7 @@ export const HTTP_ERRORS = {
   CLIENT_ASSERTION_UNSUPPORTED:
     'No client assertion is taken: whoever has it could use it. Present a certificate, or a WIT-SVID with its proof.',
   ORIGIN_FORBIDDEN: 'A page of another site may not use the credentials of this browser here.',
+  AUTHZ_FORWARDED_INVALID: 'What the proxy says of the request is doubled, malformed, or of several kinds of proxies.',
   RATE_LIMITED: 'Too many requests. Wait as long as Retry-After says.',
   SERVER_OVERLOADED: 'The server is busy. Try again shortly.',
   SERVER_STOPPING: 'The server is stopping. Try again on another replica or in a moment.',

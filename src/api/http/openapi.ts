@@ -59,6 +59,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   Problem: wire.problem,
   OauthError: wire.oauthError,
   ListQuery: wire.listQuery,
+  AuthorizeQuery: wire.authorizeQuery,
 }
 
 const NAMES = new Map<WireSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]))
@@ -85,7 +86,7 @@ export function openapiOf(routes: readonly Route[]): object {
   const schemas = jsonSchemasOf(COMPONENTS)
   const paths: Record<string, Record<string, object>> = {}
   for (const one of routes) {
-    const operations = (paths[one.path] ??= {})
+    const operations = (paths[one.path.replace('{+', '{')] ??= {})
     operations[one.method.toLowerCase()] = operationOf(one, schemas)
   }
   return {
@@ -140,7 +141,7 @@ function operationOf(one: Route, schemas: Readonly<Record<string, object>>): obj
 }
 
 function parametersOf(one: Route, schemas: Readonly<Record<string, object>>): object {
-  const inPath = [...one.path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({
+  const inPath = [...one.path.matchAll(/\{\+?([a-z_]+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
@@ -164,7 +165,7 @@ function contentOf(schema: WireSchema | null): object {
 }
 
 function errorContent(one: Route): object {
-  const isOauth = one.errors === 'oauth'
+  const isOauth = one.errors !== 'problem'
   const media = isOauth ? 'application/json' : 'application/problem+json'
   return { content: { [media]: { schema: reference(isOauth ? wire.oauthError : wire.problem) } } }
 }

@@ -5,7 +5,7 @@ import type { Milliseconds } from '#kernel/instant.ts'
 import type { WireSchema } from '#wire/index.ts'
 import type { Flows } from './flows.ts'
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 /** Which listener serves it: `api` on HTTPS and the admin socket, the others on their own plain port. */
 export type Surface = 'api' | 'status' | 'health'
@@ -29,6 +29,16 @@ export interface Call<Body, Query> {
   readonly accept: string
   /** Every value of the DPoP header. */
   readonly dpop: readonly string[]
+  readonly head: RequestHead
+}
+
+/** The request as it came, for routes that are asked about another request. */
+export interface RequestHead {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** Every value of every header, by its name in lower case. */
+  readonly headers: Readonly<Record<string, readonly string[] | undefined>>
 }
 
 export interface Answer {
@@ -51,7 +61,7 @@ export interface RouteSpec<Body, Query, Result> {
   readonly id: string
   readonly summary: string
   readonly method: Method
-  /** `/v1/tasks/{id}`. */
+  /** `/v1/tasks/{id}`; `/ocsp/{+request}` takes the whole rest, as it came, and is served as `hot` only. */
   readonly path: string
   readonly surface: Surface
   readonly callers: readonly CallerClass[]
@@ -60,7 +70,8 @@ export interface RouteSpec<Body, Query, Result> {
   /** `ignored` leaves the body unread. */
   readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ignored'
   readonly limits: BodyLimits
-  readonly errors: 'problem' | 'oauth'
+  /** `bearer`: as RFC 6750 section 3 has it, for whoever sent the request that is asked about. */
+  readonly errors: 'problem' | 'oauth' | 'bearer'
   readonly schema: RouteSchema<Body, Query>
   /** Status of a success; also what OpenAPI says. */
   readonly status: number

@@ -62,8 +62,9 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
   const dpop = request.headersDistinct['dpop'] ?? []
+  const head = { method: request.method ?? '', target: request.url ?? '', headers: request.headersDistinct }
   try {
-    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop })
+    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop, head })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {

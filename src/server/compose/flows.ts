@@ -11,6 +11,7 @@ import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join
 import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
+import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
@@ -60,6 +61,7 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
   }
 }
