@@ -13,7 +13,17 @@ export type { JoinToken } from './join-token.ts'
 export * from './oauth.ts'
 export { parseAnswer, parseBody, parseWith } from './parse.ts'
 export * from './problem.ts'
-export { formatCursor, leafQuery, listQuery, noQuery, parseCursor, parseQuery, statusListQuery } from './query.ts'
+export {
+  authorizeQuery,
+  formatCursor,
+  ignoredQuery,
+  leafQuery,
+  listQuery,
+  noQuery,
+  parseCursor,
+  parseQuery,
+  statusListQuery,
+} from './query.ts'
 export type { ListQuery } from './query.ts'
 export * from './tasks.ts'
 export * from './tpm.ts'

@@ -109,9 +109,10 @@ function expressOf(routes: readonly Route[], options: ServeOptions): Express {
   return app
 }
 
-function lowerCase(method: Method): 'get' | 'post' | 'delete' {
-  const names = { GET: 'get', POST: 'post', DELETE: 'delete' } as const
-  return names[method]
+const EXPRESS = { GET: 'get', POST: 'post', PUT: 'put', PATCH: 'patch', DELETE: 'delete', OPTIONS: 'options' } as const
+
+function lowerCase(method: Method): (typeof EXPRESS)[Method] {
+  return EXPRESS[method]
 }
 
 function unmatched(routes: readonly Route[], request: IncomingMessage): Route {

@@ -1,6 +1,7 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { AUTHZ_FAILURES } from './authz-failures.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { USER_CODES } from './user-failures.ts'
@@ -28,6 +29,8 @@ export interface Failure {
   readonly status: number
   /** Where it is left out, the status says it. */
   readonly oauth?: OauthCode
+  /** What RFC 6750 section 3.1 calls it, where a request with a token is judged. */
+  readonly bearer?: 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof'
   /** Seconds. */
   readonly retryAfter?: number
 }
@@ -129,6 +132,7 @@ const REGISTRY = {
     'RESOURCE_OWNER_REQUIRED',
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
+    'RESOURCE_URL_INVALID',
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
@@ -278,6 +282,7 @@ export const FAILURES = {
   ...ISSUANCE,
   ...TASKS,
   ...FEED,
+  ...AUTHZ_FAILURES,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),

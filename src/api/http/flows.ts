@@ -9,6 +9,8 @@ import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { AskedRequest } from '#flows/authorize/asked-request.ts'
+import type { AuthorizedRequest } from '#flows/authorize/authorize-request.ts'
 import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
@@ -72,6 +74,7 @@ export interface OauthFlows {
   readonly introspectToken: Story<{ readonly token: string }, Introspection>
   readonly introspectTokenAsJwt: Story<{ readonly token: string }, string>
   readonly revokeToken: Story<{ readonly token: string }, void>
+  readonly authorizeRequest: Story<AskedRequest, AuthorizedRequest>
 }
 
 export interface FeedFlows {

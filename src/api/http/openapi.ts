@@ -59,6 +59,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   Problem: wire.problem,
   OauthError: wire.oauthError,
   ListQuery: wire.listQuery,
+  AuthorizeQuery: wire.authorizeQuery,
   StatusListQuery: wire.statusListQuery,
 }
 
@@ -166,7 +167,7 @@ function contentOf(schema: WireSchema | null): object {
 }
 
 function errorContent(one: Route): object {
-  const isOauth = one.errors === 'oauth'
+  const isOauth = one.errors !== 'problem'
   const media = isOauth ? 'application/json' : 'application/problem+json'
   return { content: { [media]: { schema: reference(isOauth ? wire.oauthError : wire.problem) } } }
 }

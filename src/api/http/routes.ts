@@ -1,4 +1,5 @@
 import { AGENT_ROUTES } from './admin/agent-routes.ts'
+import { AUTHZ_ROUTES } from './authz/routes.ts'
 import { AUTHORITY_ROUTES } from './admin/authority-routes.ts'
 import { INVENTORY_ROUTES } from './admin/inventory-routes.ts'
 import { PEOPLE_ROUTES } from './admin/people-routes.ts'
@@ -18,6 +19,7 @@ import { TASK_ROUTES } from './tasks/routes.ts'
 const DESCRIBED: readonly Route[] = [
   ...ENROLLMENT_ROUTES,
   ...OAUTH_ROUTES,
+  ...AUTHZ_ROUTES,
   ...TASK_ROUTES,
   ...FEDERATION_ROUTES,
   ...FEED_ROUTES,

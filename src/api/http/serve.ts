@@ -98,10 +98,11 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const accept = request.headers.accept ?? ''
   const ifNoneMatch = request.headers['if-none-match'] ?? ''
   const dpop = request.headersDistinct['dpop'] ?? []
+  const head = { method: request.method ?? '', target: request.url ?? '', headers: request.headersDistinct }
   try {
     const live = (): Live => liveOf(options, visit, visitor)
     const { address } = visitor
-    return await route.run(flows, { caller, body, query, path, address, accept, ifNoneMatch, dpop, live })
+    return await route.run(flows, { caller, body, query, path, address, accept, ifNoneMatch, dpop, head, live })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {

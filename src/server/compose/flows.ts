@@ -11,6 +11,7 @@ import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join
 import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
+import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
@@ -78,6 +79,7 @@ export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: K
     showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
     answerOcsp: (request) => ocsp.answer(request),
     openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
+    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
   }
 }
