@@ -73,6 +73,7 @@ export async function startServer(
     const denials = new AnonymousDenials(ports.store, ports.clock)
     const flows = bindFlows(ports, denials, healthOf(ports, metrics))
     opened.push(() => denials.flush('all'))
+    opened.push(() => ports.adoption.flush())
     const around = { config, ports, flows, log, metrics }
     const api = [dispatcherOf(around, 'api', tlsPeer), dispatcherOf(around, 'api', adminPeer)] as const
     const https = await listenApi(around, api[0], { own, publicCertificate })

@@ -1,10 +1,24 @@
-import type { ClockMarks, Counters, EnrollSessions, Firsts, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
-import type { Instant } from '#kernel/instant.ts'
+import type {
+  Adoptions,
+  ClockMarks,
+  Counters,
+  EnrollSessions,
+  Firsts,
+  Journal,
+  Leases,
+  Reader,
+  Sequencer,
+} from '#flows/ports.ts'
+import { HOUR, type Instant, type Milliseconds } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
-export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions, Firsts {
+export interface Store
+  extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions, Firsts, Adoptions {
   readonly kind: 'sqlite' | 'postgresql'
-  /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
+  /**
+   * Deletes replay entries and enroll sessions that expired before a moment, and what was reported long before it;
+   * answers how many. Leaves no trace.
+   */
   purge(before: Instant): Promise<number>
   /** @throws STORE_UNAVAILABLE unless the database answers */
   ping(): Promise<void>
@@ -17,6 +31,9 @@ export const SEQUENCED_AT_ONCE = 1000
 
 /** The tables whose rows mean nothing any more once they have expired. */
 export const PERISHABLE = ['Replay', 'EnrollSession', 'SealingKey'] as const
+
+/** An instance that was not seen for so long holds nothing that is valid: certificates live for a day at most. */
+export const ADOPTION_KEPT: Milliseconds = 48 * HOUR
 
 /** In the order in which a replica wrote them; the position continues where the last one ended. */
 export const SEQUENCE = {

@@ -28,6 +28,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
+    { name: 'adoption', every: 3 * SECOND, run: () => ports.adoption.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },

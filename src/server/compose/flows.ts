@@ -20,6 +20,7 @@ import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listTasks } from '#flows/list-tasks.ts'
 import { openTask } from '#flows/open-task.ts'
 import { renew } from '#flows/renew.ts'
+import { renewalInfo } from '#flows/renewal-info.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
@@ -45,9 +46,13 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     authenticate: (peer) => authenticate(ports, peer),
     authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
     recordRefusal: (refusal) => recordRefusal(ports, denials, refusal),
+    noteAdoption: (caller, sequence) => {
+      ports.adoption.note(caller, sequence)
+    },
     startEnrollment: bind(startEnrollment),
     finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
+    renewalInfo: (asked) => renewalInfo(ports, asked),
     issueJwtSvid: bind(issueJwtSvid),
     openTask: bind(openTask),
     listTasks: bind(listTasks),

@@ -4,6 +4,7 @@ import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
+import { AdoptionReports } from '#flows/adoption-reports.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
@@ -27,6 +28,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly firsts: Store
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
+  readonly adoption: AdoptionReports
   readonly users: Users
   readonly replica: string
 }
@@ -72,6 +74,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
+    adoption: new AdoptionReports({ adoptions: store, clock }),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
     profile: issuanceProfile({
       trustDomain,
