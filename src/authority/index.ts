@@ -20,6 +20,7 @@ export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
 export { algorithmOf, AUTHORITY_KINDS } from './records.ts'
 export type { AdoptionRecord, AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
+export { renewalWindow, SUPERSEDED_SPREAD, type RenewalFacts, type RenewalWindow } from './renewal-window.ts'
 export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
 export {
   activeSigner,

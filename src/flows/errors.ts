@@ -19,6 +19,7 @@ import { FEED_ERRORS } from './feed/errors.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
+import { RENEWAL_INFO_ERRORS } from './renewal-info.ts'
 
 /** What the codecs refuse: somebody sent something malformed. */
 export const CODEC_ERRORS = {
@@ -51,6 +52,7 @@ export const FLOW_ERRORS = {
   ...JWT_SVID_ERRORS,
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,
+  ...RENEWAL_INFO_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */

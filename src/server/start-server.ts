@@ -81,6 +81,7 @@ export async function startServer(
     const ocsp = ocspResponderOf(ports, metrics, log)
     const flows = bindFlows(ports, { denials, health: healthOf(ports, metrics), ocsp, feed })
     opened.push(() => denials.flush('all'))
+    opened.push(() => ports.adoption.flush())
     const around = { config, ports, flows, log, metrics }
     const api = [dispatcherOf(around, 'api', tlsPeer), dispatcherOf(around, 'api', adminPeer)] as const
     const https = await listenApi(around, api[0], { own, publicCertificate })

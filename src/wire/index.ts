@@ -25,6 +25,7 @@ export {
   statusListQuery,
 } from './query.ts'
 export type { ListQuery } from './query.ts'
+export * from './renewal-info.ts'
 export * from './tasks.ts'
 export * from './tpm.ts'
 export { encodeKeyStatement, encodeTpmStatement, encodeX509popStatement } from './possession-statement.ts'

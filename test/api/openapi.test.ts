@@ -66,6 +66,7 @@ describe('the table of routes', () => {
       'openapi',
       'openidConfiguration',
       'statusList',
+      'renewalInfo',
       'trustBundle',
       'whoami',
     ])

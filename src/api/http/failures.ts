@@ -55,7 +55,7 @@ function everyCodec(failure: Failure): Record<CodecErrorCode, Failure> {
 }
 
 const TRANSPORT = {
-  ...each({ status: 404 }, ['ROUTE_NOT_FOUND', 'PATH_INVALID']),
+  ...each({ status: 404 }, ['ROUTE_NOT_FOUND', 'PATH_INVALID', 'RENEWAL_INFO_NOT_FOUND']),
   ...each({ status: 405 }, ['METHOD_NOT_ALLOWED']),
   ...each({ status: 408 }, ['BODY_TOO_SLOW', 'BODY_CUT']),
   ...each({ status: 413 }, ['BODY_TOO_LARGE', 'JSON_TOO_LARGE', 'FORM_TOO_LARGE']),

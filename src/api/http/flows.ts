@@ -24,6 +24,7 @@ import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
 import type { RenewRequest } from '#flows/renew.ts'
+import type { RenewalAdvice, RenewalInfoRequest } from '#flows/renewal-info.ts'
 import type { Revocation } from '#flows/revoke/revoke.ts'
 import type { RevocationRequest } from '#flows/revoke/target.ts'
 import type { PublishedStatusList } from '#flows/status-list/status-lists.ts'
@@ -50,12 +51,15 @@ export interface CallerFlows {
   readonly authenticateForRenewal: (peer: Peer) => Promise<Caller>
   /** Writes the denial down: a leaf of its own for a known caller, a count for an unknown one. */
   readonly recordRefusal: (refusal: Refusal) => Promise<void>
+  /** Remembers which bundle a caller said that it holds, and returns at once. */
+  readonly noteAdoption: (caller: Caller, sequence: number | null) => void
 }
 
 export interface EnrollmentFlows {
   readonly startEnrollment: Story<EnrollRequest, SvidAnswer | EnrollChallenge>
   readonly finishEnrollment: Story<EnrollAnswer, SvidAnswer>
   readonly renew: Story<RenewRequest, SvidAnswer>
+  readonly renewalInfo: (asked: RenewalInfoRequest) => Promise<RenewalAdvice>
   readonly issueJwtSvid: Story<JwtSvidRequest, IssuedJwtSvid>
 }
 

@@ -12,6 +12,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   RenewRequest: wire.renewRequest,
   SvidAnswer: wire.svidAnswer,
   JwtSvidRequest: wire.jwtSvidRequest,
+  RenewalInfo: wire.renewalInfo,
   JwtSvidAnswer: wire.jwtSvidAnswer,
   AuthorizationDetail: wire.authorizationDetail,
   OpenTaskRequest: wire.openTaskRequest,

@@ -32,6 +32,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
+    { name: 'adoption', every: 3 * SECOND, run: () => ports.adoption.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
     { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },

@@ -25,6 +25,7 @@ import { listTasks } from '#flows/list-tasks.ts'
 import type { OcspResponder } from '#flows/ocsp/responder.ts'
 import { openTask } from '#flows/open-task.ts'
 import { renew } from '#flows/renew.ts'
+import { renewalInfo } from '#flows/renewal-info.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
@@ -61,9 +62,13 @@ export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: K
     authenticate: (peer) => authenticate(ports, peer),
     authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
     recordRefusal: (refusal) => recordRefusal(ports, denials, refusal),
+    noteAdoption: (caller, sequence) => {
+      ports.adoption.note(caller, sequence)
+    },
     startEnrollment: bind(startEnrollment),
     finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
+    renewalInfo: (asked) => renewalInfo(ports, asked),
     issueJwtSvid: bind(issueJwtSvid),
     openTask: bind(openTask),
     listTasks: bind(listTasks),

@@ -5,12 +5,13 @@ import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { CrlShelf } from '#flows/crl/crl-shelf.ts'
+import { AdoptionReports } from '#flows/adoption-reports.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
-import { issuanceProfile } from '#issuance/index.ts'
+import { issuanceProfile, type IssuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
@@ -29,6 +30,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly statusIndexes: StatusIndexes
   readonly crlShelf: CrlShelf
   readonly nonces: ProofNonces
+  readonly adoption: AdoptionReports
   readonly users: Users
   readonly replica: string
 }
@@ -57,15 +59,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   })
   const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
-  const profile = issuanceProfile({
-    trustDomain,
-    serialPrefix: config.replica.number,
-    publicUrl: config.public_url,
-    statusUrl: config.status_url ?? null,
-    serverNames: serverNames(config).dns,
-    nameConstraints: config.name_constraints,
-    ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
-  })
+  const profile = profileOf(config, trustDomain)
   const authorities = new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() }))
   return {
     store,
@@ -84,10 +78,23 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
+    adoption: new AdoptionReports({ adoptions: store, clock }),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
     crlShelf: new CrlShelf({ reader: store, clock, authorities, shards: profile.crlShards }),
     profile,
   }
+}
+
+function profileOf(config: Config, trustDomain: TrustDomain): IssuanceProfile {
+  return issuanceProfile({
+    trustDomain,
+    serialPrefix: config.replica.number,
+    publicUrl: config.public_url,
+    statusUrl: config.status_url ?? null,
+    serverNames: serverNames(config).dns,
+    nameConstraints: config.name_constraints,
+    ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
+  })
 }
 
 /** Keys first: what they still sign is written down. */
