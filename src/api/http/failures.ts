@@ -1,4 +1,5 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
+import { APPROVAL_CONFLICTS, APPROVAL_FORBIDDEN } from './approval-failures.ts'
 import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
@@ -155,6 +156,14 @@ const POLICY = each(DENIED, [
   'POLICY_DEPTH',
 ])
 
+const APPROVALS = {
+  ...each({ status: 404 }, ['APPROVAL_UNKNOWN']),
+  ...each(DENIED, APPROVAL_FORBIDDEN),
+  ...each({ status: 409 }, APPROVAL_CONFLICTS),
+  ...each({ status: 400 }, ['APPROVAL_REASON_REQUIRED']),
+  ...each({ status: 500 }, ['APPROVAL_RULES_INVALID']),
+}
+
 const AUTHORITIES = {
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
   ...each({ status: 409 }, AUTHORITY_CONFLICTS),
@@ -257,6 +266,7 @@ export const FAILURES = {
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,
+  ...APPROVALS,
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,

@@ -10,9 +10,11 @@ import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
+import type { ApprovalRules } from '#policy/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
+import { approvalRulesOf } from '../config/approvals.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
 import { ServerKeys } from './keys.ts'
@@ -28,6 +30,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly users: Users
+  readonly approvals: ApprovalRules
   readonly replica: string
 }
 
@@ -69,6 +72,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
     users,
+    approvals: approvalRulesOf(config.approvals),
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
