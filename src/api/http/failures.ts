@@ -63,7 +63,7 @@ const TRANSPORT = {
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
   ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
-  ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
+  ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT', 'APPROVAL_RULES_INVALID']),
 }
 
 const CALLERS = {
@@ -129,7 +129,7 @@ const REGISTRY = {
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN']),
+  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN', 'APPROVAL_UNKNOWN']),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -156,14 +156,6 @@ const POLICY = each(DENIED, [
   'POLICY_DEPTH',
 ])
 
-const APPROVALS = {
-  ...each({ status: 404 }, ['APPROVAL_UNKNOWN']),
-  ...each(DENIED, APPROVAL_FORBIDDEN),
-  ...each({ status: 409 }, APPROVAL_CONFLICTS),
-  ...each({ status: 400 }, ['APPROVAL_REASON_REQUIRED']),
-  ...each({ status: 500 }, ['APPROVAL_RULES_INVALID']),
-}
-
 const AUTHORITIES = {
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
   ...each({ status: 409 }, AUTHORITY_CONFLICTS),
@@ -173,7 +165,9 @@ const AUTHORITIES = {
 
 const ISSUANCE = {
   ...each({ status: 400 }, ['REQUEST_ID_DIFFERS', 'REQUEST_KEY_FORBIDDEN']),
-  ...each(DENIED, ['ISSUANCE_CUT_OFF', 'ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
+  // It may be for a moment only: until the cutoff of an agent, a node or a key has passed.
+  ...each({ ...DENIED, retryAfter: 2 }, ['ISSUANCE_CUT_OFF']),
+  ...each(DENIED, ['ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
   ...each({ status: 409 }, ['ISSUANCE_REPEATED', 'ISSUANCE_INTERRUPTED', 'CERTIFICATE_STATE_CHANGED']),
   ...each(UNAVAILABLE, [
     'ISSUANCE_IN_PROGRESS',
@@ -266,13 +260,19 @@ export const FAILURES = {
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,
-  ...APPROVALS,
+  ...each(DENIED, APPROVAL_FORBIDDEN),
+  ...each({ status: 409 }, APPROVAL_CONFLICTS),
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
-  ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
+  ...each({ status: 400 }, [
+    'CURSOR_INVALID',
+    'LIMIT_INVALID',
+    'JWT_SVID_AUDIENCE_INVALID',
+    'APPROVAL_REASON_REQUIRED',
+  ]),
 } as const satisfies Record<PublicCode, Failure>
 
 const ROWS = new Map<string, Failure>(Object.entries(FAILURES))
