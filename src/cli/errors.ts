@@ -15,7 +15,7 @@ export const CLI_ERRORS = {
 export const cliError = errorsOf(CLI_ERRORS)
 
 /** What the exit code says: documented in `writ --help`. */
-export const EXIT = { done: 0, internal: 1, usage: 2, refused: 3, unreachable: 4, unverified: 5 } as const
+export const EXIT = { done: 0, internal: 1, usage: 2, refused: 3, unreachable: 4, unverified: 5, awaited: 6 } as const
 
 const CODES: Readonly<Record<string, number>> = {
   USAGE: EXIT.usage,

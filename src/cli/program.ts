@@ -76,6 +76,12 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
     },
   ],
   [
+    ['approval'],
+    async (program) => {
+      ;(await import('./commands/approval.ts')).approvalCommands(program)
+    },
+  ],
+  [
     ['bundle'],
     async (program) => {
       ;(await import('./commands/bundle.ts')).bundleCommands(program)
@@ -99,7 +105,7 @@ const HELP_AFTER = `
 Admin commands talk to the server on this machine through its socket, or to --server https://host:port as an enrolled
 admin. Agent commands work as the identity in --identity.
 
-Exit codes: ${String(EXIT.done)} done, ${String(EXIT.internal)} defect, ${String(EXIT.usage)} usage, ${String(EXIT.refused)} refused, ${String(EXIT.unreachable)} server unreachable or not trusted, ${String(EXIT.unverified)} verification failed.
+Exit codes: ${String(EXIT.done)} done, ${String(EXIT.internal)} defect, ${String(EXIT.usage)} usage, ${String(EXIT.refused)} refused, ${String(EXIT.unreachable)} server unreachable or not trusted, ${String(EXIT.unverified)} verification failed, ${String(EXIT.awaited)} nothing done: others have to approve it first.
 
 Example:
   writ server init --trust-domain example.org --public-url https://127.0.0.1:8443 --status-url http://127.0.0.1:8080

@@ -31,7 +31,7 @@ export async function callApi(target: ApiOrigin, call: ApiCall): Promise<JsonVal
   call.answered?.((name) => [answer.headers[name]].flat()[0])
   const body = await readBody(answer)
   if (answer.statusCode >= 200 && answer.statusCode < 300) return body === '' ? null : parse(body)
-  throw refusal(answer.statusCode, body)
+  throw refusal(answer.statusCode, body, Number([answer.headers['retry-after']].flat()[0]))
 }
 
 async function send(target: ApiOrigin, call: ApiCall): Promise<Dispatcher.ResponseData> {
@@ -93,13 +93,18 @@ function parse(body: string): JsonValue {
 }
 
 /** RFC 9457 problems and RFC 6749 errors both become the server's own code. */
-function refusal(status: number, body: string): WritError {
+function refusal(status: number, body: string, retryAfter = Number.NaN): WritError {
   const problem = problemOf(body)
   const code = text(problem['code']) ?? text(problem['error_code']) ?? text(problem['error'])
   const sentence = text(problem['detail']) ?? text(problem['error_description']) ?? text(problem['title'])
-  const details = { status, request_id: text(problem['request_id']) ?? '' }
+  const details = { status, request_id: text(problem['request_id']) ?? '', ...adviceOf(retryAfter) }
   if (code === undefined) return clientError('REQUEST_REFUSED', { details, message: `status ${String(status)}` })
   return new WritError(code, sentence ?? 'The server refused the request.', { details })
+}
+
+/** `Retry-After` in seconds, where the server has given one that is a number. */
+function adviceOf(seconds: number): { readonly retry_after?: number } {
+  return Number.isInteger(seconds) && seconds >= 0 ? { retry_after: seconds } : {}
 }
 
 function problemOf(body: string): Readonly<Record<string, JsonValue | undefined>> {

@@ -12,6 +12,7 @@ import { verifiedAgent } from './connect.ts'
 import { anchorsOf, leafOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { generateKeyPem } from './key.ts'
+import { patiently } from './patience.ts'
 import { serverExpectation, type ServerTrust } from './server-trust.ts'
 import { enrollWithTpm, type TpmEvidence } from './tpm.ts'
 import { enrollWithCertificate, type X509popEvidence } from './x509pop.ts'
@@ -53,7 +54,7 @@ export async function enroll(options: EnrollOptions): Promise<Identity> {
   return closing(agent, async () => {
     const origin = { dispatcher: agent, origin: options.server }
     const asked = { csr, agent: options.agent, wit: key.kind === 'hardware' }
-    const answer = await askFor(origin, options.evidence, asked)
+    const answer = await patiently(() => askFor(origin, options.evidence, asked))
     return identityFrom(options.server, key, parseAnswer(svidAnswer, answer))
   })
 }

@@ -28,6 +28,7 @@ import { anchorsOf, bundleOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
 import { feedCall, openFeed, type FeedRequest } from './open-feed.ts'
 import { openTask, type OpenTaskOptions } from './open-task.ts'
+import { patiently } from './patience.ts'
 import { askForAdvice, fetchBundle, type RenewalAdvice } from './public-documents.ts'
 import { serverExpectation } from './server-trust.ts'
 import { SignedCalls, type Means } from './signed-calls.ts'
@@ -80,7 +81,9 @@ export class Session {
   }
 
   async #call(call: ApiCall): Promise<JsonValue> {
-    return this.#send(this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer()))
+    return patiently(async () =>
+      this.#send(this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer())),
+    )
   }
 
   /** A call whose answer is a token: bound to the certificate of the connection, or to the key that has signed. */

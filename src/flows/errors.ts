@@ -5,7 +5,7 @@ import { AUTHORITY_ERRORS } from '#authority/index.ts'
 import { ISSUANCE_ERRORS } from '#issuance/index.ts'
 import { JWT_ERRORS } from '#jwt/index.ts'
 import { KERNEL_ERRORS, type ErrorTable } from '#kernel/errors.ts'
-import { POLICY_ERRORS } from '#policy/index.ts'
+import { APPROVAL_ERRORS, POLICY_ERRORS } from '#policy/index.ts'
 import { REGISTRY_ERRORS } from '#registry/index.ts'
 import { REVOCATION_ERRORS } from '#revocation/index.ts'
 import { SPIFFE_ERRORS } from '#spiffe/index.ts'
@@ -37,6 +37,7 @@ export const ROOM_ERRORS = {
   ...ATTESTATION_ERRORS,
   ...REGISTRY_ERRORS,
   ...POLICY_ERRORS,
+  ...APPROVAL_ERRORS,
   ...AUTHORITY_ERRORS,
   ...AUDIT_ERRORS,
   ...ISSUANCE_ERRORS,

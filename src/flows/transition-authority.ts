@@ -12,6 +12,7 @@ import {
 import { PROFILES } from '#issuance/index.ts'
 import { equal } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
+import type { Besides } from './approvals/besides.ts'
 import { issueCanary } from './issue-canary.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
@@ -28,6 +29,8 @@ export interface TransitionOrder {
   readonly expectedVersion?: number
   /** Skips the waits that keep others from meeting what they do not know yet, or need still: for emergencies. */
   readonly urgent?: boolean
+  /** What is used up with it, in the same commit. */
+  readonly also?: Besides
 }
 
 /**
@@ -150,14 +153,17 @@ function requireValid({ id, notBefore, notAfter }: AuthorityRecord, now: Instant
 }
 
 function commitOf(
-  { actor, step, urgent }: TransitionOrder,
+  { actor, step, urgent, also }: TransitionOrder,
   subject: AuthorityRecord,
   transitions: readonly AuthorityTransition[],
 ): Commit {
   return {
     lock: 'revoke',
-    guards: step === 'activate' && transitions.length === 1 ? [firstOfItsKind(subject)] : [],
-    changes: transitions.map(changeOf),
+    guards: [
+      ...(step === 'activate' && transitions.length === 1 ? [firstOfItsKind(subject)] : []),
+      ...(also?.guards ?? []),
+    ],
+    changes: [...transitions.map(changeOf), ...(also?.changes ?? [])],
     leaf: {
       type: `authority.${step}`,
       actor,
@@ -168,6 +174,7 @@ function commitOf(
       commitments: {
         ...Object.fromEntries(transitions.map(({ id, set }) => [id, set.state])),
         ...(urgent === true ? { urgent: 'true' } : {}),
+        ...also?.commitments,
       },
     },
     events: transitions.map(({ id, set }): OutboxEvent => ({

@@ -1,5 +1,25 @@
+export {
+  approvalRules,
+  checkDecision,
+  checkUse,
+  currentApproval,
+  isApproved,
+  partyOf,
+  requestDigest,
+  ruleText,
+} from './approval.ts'
+export type {
+  ApprovalRule,
+  ApprovalRules,
+  ApprovalState,
+  Approver,
+  Command,
+  CurrentApproval,
+  MassRule,
+  Use,
+} from './approval.ts'
 export type { Decision } from './decide.ts'
-export { POLICY_ERRORS, policyError } from './errors.ts'
+export { APPROVAL_ERRORS, approvalError, POLICY_ERRORS, policyError } from './errors.ts'
 export type { PolicyCode } from './errors.ts'
 export { replay } from './grant.ts'
 export type { Grant } from './grant.ts'

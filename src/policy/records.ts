@@ -1,11 +1,14 @@
 import type { Instant } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 
-/** What one approver said, once. */
+/** What one approver said, once; or that whoever asked breaks the glass, and why. */
 export interface ApprovalDecision {
+  /** As leaves have it: a SPIFFE ID, or `local:<uid>`. */
   readonly by: string
-  readonly verdict: 'approve' | 'deny'
+  readonly verdict: 'approve' | 'deny' | 'break_glass'
   readonly at: Instant
+  /** Always there with `break_glass`. */
+  readonly reason?: string
 }
 
 /** Decisions of people over one exact request, good for one use of it. */
@@ -17,7 +20,7 @@ export interface ApprovalRecord {
   readonly request: JsonObject
   /** SHA-256 of the canonical JSON of kind and request, hex. */
   readonly requestDigest: string
-  /** How many have to approve, besides whoever asks: `2-of-3`. */
+  /** How many had to approve when it was asked for, besides whoever asks: `2`, or `2-of-3`. */
   readonly rule: string
   readonly decisions: readonly ApprovalDecision[]
   readonly requestedBy: string

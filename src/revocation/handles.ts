@@ -25,6 +25,7 @@ export const REACH = {
   subject: { kind: 'subject', for: 'until-now' },
   evidence: { kind: 'evidence', for: 'until-now' },
   selector: { kind: 'selector', for: 'until-now' },
+  'trust-domain': { kind: 'trust-domain', for: 'until-now' },
 } as const satisfies Record<RevocationHandle, { readonly kind: CutoffKind; readonly for: 'ever' | 'until-now' }>
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { authorityView } from './admin.ts'
+import { approvalAsked, approvalTerms } from './approval-terms.ts'
 import { id } from './values.ts'
 
 const pem = z.string().min(1).max(16_384)
@@ -17,15 +18,18 @@ export const authorityStepRequest = z.strictObject({
   version: z.int().min(1).optional(),
   urgent: z.boolean().optional(),
   dry_run: z.boolean().optional(),
+  ...approvalTerms,
 })
 
-export const authorityStepAnswer = z.object({
-  dry_run: z.boolean(),
-  changes: z.array(
-    z.object({
-      authority: id('authority'),
-      state: z.enum(['prepared', 'published', 'active', 'retiring', 'retired', 'tainted']),
-    }),
-  ),
-})
+export const authorityChanges = z.array(
+  z.object({
+    authority: id('authority'),
+    state: z.enum(['prepared', 'published', 'active', 'retiring', 'retired', 'tainted']),
+  }),
+)
+
+export const authorityStepAnswer = z.object({ dry_run: z.boolean(), changes: authorityChanges })
 export type AuthorityStepAnswer = z.output<typeof authorityStepAnswer>
+
+/** What was done; or, with status 202, what has to be agreed to first. */
+export const authorityStepAnswered = z.union([authorityStepAnswer, approvalAsked])

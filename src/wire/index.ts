@@ -1,4 +1,6 @@
 export * from './admin.ts'
+export * from './approval-terms.ts'
+export * from './approvals.ts'
 export * from './authorities.ts'
 export * from './enrollment.ts'
 export { WIRE_ERRORS, wireError } from './errors.ts'

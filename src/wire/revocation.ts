@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { approvalAsked, approvalTerms } from './approval-terms.ts'
 import { agentName, id, instanceId, instantText, serial, spiffeIdText, text } from './values.ts'
 
 const handles = [
@@ -14,6 +15,7 @@ const handles = [
   'subject',
   'evidence',
   'selector',
+  'trust-domain',
 ] as const
 
 const reasons = [
@@ -33,12 +35,22 @@ export const revocationRequest = z.strictObject({
   value: text(2048),
   reason: z.enum(reasons),
   dry_run: z.boolean().optional(),
+  ...approvalTerms,
 })
 export type RevocationRequest = z.output<typeof revocationRequest>
 
 const owned = { owner: text(256) }
 
 /** What it hits, at most a thousand of each; `more` when there is more than is listed. */
+export const revocationHits = z.object({
+  instances: z.array(z.object({ id: instanceId, spiffe_id: spiffeIdText, agent: agentName, ...owned })),
+  certificates: z.array(z.object({ serial, spiffe_id: spiffeIdText.nullable(), not_after: instantText })),
+  tasks: z.array(z.object({ id: id('task'), subject: text(2048), ...owned })),
+  tokens: z.array(z.object({ jti: text(128), audience: text(512), task: id('task'), expires_at: instantText })),
+  more: z.boolean(),
+})
+export type RevocationHits = z.output<typeof revocationHits>
+
 export const revocationAnswer = z.object({
   handle: z.enum(handles),
   value: text(2048),
@@ -46,12 +58,9 @@ export const revocationAnswer = z.object({
   dry_run: z.boolean(),
   /** False for a dry run, and for what was revoked before. */
   changed: z.boolean(),
-  hits: z.object({
-    instances: z.array(z.object({ id: instanceId, spiffe_id: spiffeIdText, agent: agentName, ...owned })),
-    certificates: z.array(z.object({ serial, spiffe_id: spiffeIdText.nullable(), not_after: instantText })),
-    tasks: z.array(z.object({ id: id('task'), subject: text(2048), ...owned })),
-    tokens: z.array(z.object({ jti: text(128), audience: text(512), task: id('task'), expires_at: instantText })),
-    more: z.boolean(),
-  }),
+  hits: revocationHits,
 })
 export type RevocationAnswer = z.output<typeof revocationAnswer>
+
+/** What was done; or, with status 202, what has to be agreed to first. */
+export const revocationAnswered = z.union([revocationAnswer, approvalAsked])

@@ -146,7 +146,9 @@ describe('what can come back', () => {
     const authority = certificateOf(bot).authority
     const operator = await callerWith(world, 'operator')
     expect(await codeOfAsync(() => run('authority', authority, 'ca_compromise', operator))).toBe('ROLE_REQUIRED')
-    const { hits } = await run('authority', authority, 'ca_compromise', await callerWith(world, 'ca-admin'))
+    const asked = { handle: 'authority', value: authority, reason: 'ca_compromise' } as const
+    const { hits } = await previewRevocation(world.ports, world.admin, asked)
+    await run('authority', authority, 'ca_compromise', await callerWith(world, 'ca-admin'))
     expect(hits.instances).toHaveLength(2)
     expect([await isDead(bot), await isDead(other)]).toEqual([true, true])
   })
@@ -155,7 +157,12 @@ describe('what can come back', () => {
     const selector = 'x509pop:devices:subject:cn:sensor-7'
     const row = instanceOf(bot)
     world.store.seed('Instance', { ...row, id: 'i-0000000000000009', selectors: [selector], lineage: 'lin_9' })
-    const { hits } = await run('selector', selector)
+    const { hits } = await previewRevocation(world.ports, world.admin, {
+      handle: 'selector',
+      value: selector,
+      reason: 'unspecified',
+    })
+    await run('selector', selector)
     expect(hits.instances.map(({ id }) => id)).toEqual(['i-0000000000000009'])
     expect(world.store.all('Cutoff').map(({ key }) => key)).toEqual([`selector:${selector}`])
   })
@@ -213,6 +220,8 @@ describe('refused', () => {
     ['subject', 'user:corp:nobody', 'unspecified', 'REVOCATION_TARGET_UNKNOWN'],
     ['evidence', no, 'unspecified', 'REVOCATION_TARGET_UNKNOWN'],
     ['selector', 'nonsense', 'unspecified', 'REVOCATION_VALUE_INVALID'],
+    ['selector', 'x509pop:devices:subject:cn:misspelled', 'unspecified', 'REVOCATION_TARGET_UNKNOWN'],
+    ['trust-domain', 'example.com', 'unspecified', 'REVOCATION_TARGET_UNKNOWN'],
     ['agent', 'invoice-bot', 'ca_compromise', 'REVOCATION_REASON_UNFIT'],
   ])('%s %s for %s: %s', async (handle, value, reason, code) => {
     const since = world.store.leaves.length

@@ -2,6 +2,7 @@ import { joinTokenAttestor } from '#attestation/index.ts'
 import type { AuthenticatePorts } from '#flows/authenticate.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollPorts } from '#flows/enroll.ts'
+import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -12,7 +13,7 @@ import { TRUST_DOMAIN } from './trust-domain.ts'
 
 const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org', serverNames: ['id.example.org'] }
 
-export type ReplicaPorts = EnrollPorts & AuthenticatePorts
+export type ReplicaPorts = EnrollPorts & AuthenticatePorts & AuthorityPorts
 
 /** Two replicas on one database, which share keys and time. */
 export async function openReplicas(database: Database): Promise<readonly [ReplicaPorts, ReplicaPorts]> {

@@ -1,7 +1,9 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
+import { APPROVAL_CONFLICTS, APPROVAL_FORBIDDEN } from './approval-failures.ts'
 import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { AUTHZ_FAILURES } from './authz-failures.ts'
+import { NOT_THERE, REGISTRATION_INVALID } from './registry-failures.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { USER_CODES } from './user-failures.ts'
@@ -69,7 +71,7 @@ const TRANSPORT = {
   ...each({ status: 500 }, ['STATUS_UNPROVEN', 'STATUS_RESPONDER_ENDED', 'STATUS_SIGNATURE_INVALID']),
   ...each(UNAVAILABLE, ['STATUS_OVERLOADED']),
   ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
-  ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
+  ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT', 'APPROVAL_RULES_INVALID']),
 }
 
 const CALLERS = {
@@ -114,35 +116,8 @@ const ENROLLMENT = {
 }
 
 const REGISTRY = {
-  ...each({ status: 400 }, [
-    'AGENT_NAME_INVALID',
-    'AGENT_PATH_INVALID',
-    'AGENT_OWNER_REQUIRED',
-    'AGENT_SELECTOR_INVALID',
-    'AGENT_SELECTORS_MIXED',
-    'AGENT_DNS_NAME_INVALID',
-    'AGENT_DNS_NAME_RESERVED',
-    'AGENT_PERMISSION_INVALID',
-    'AGENT_AUDIENCE_UNKNOWN',
-    'AGENT_ACTION_UNKNOWN',
-    'AGENT_KEY_CLASS_INVALID',
-    'AGENT_LIMIT_INVALID',
-    'RESOURCE_AUDIENCE_INVALID',
-    'RESOURCE_AUDIENCE_RESERVED',
-    'RESOURCE_OWNER_REQUIRED',
-    'RESOURCE_ACTION_INVALID',
-    'RESOURCE_SPIFFE_ID_INVALID',
-    'RESOURCE_URL_INVALID',
-    'REVOCATION_VALUE_INVALID',
-    'REVOCATION_REASON_UNFIT',
-  ]),
-  ...each({ status: 404 }, [
-    'AGENT_UNKNOWN',
-    'INSTANCE_UNKNOWN',
-    'REVOCATION_TARGET_UNKNOWN',
-    'STATUS_LIST_UNKNOWN',
-    'CRL_NOT_FOUND',
-  ]),
+  ...each({ status: 400 }, REGISTRATION_INVALID),
+  ...each({ status: 404 }, NOT_THERE),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -184,7 +159,9 @@ const AUTHORITIES = {
 
 const ISSUANCE = {
   ...each({ status: 400 }, ['REQUEST_ID_DIFFERS', 'REQUEST_KEY_FORBIDDEN']),
-  ...each(DENIED, ['ISSUANCE_CUT_OFF', 'ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
+  // It may be for a moment only: until the cutoff of an agent, a node or a key has passed.
+  ...each({ ...DENIED, retryAfter: 2 }, ['ISSUANCE_CUT_OFF']),
+  ...each(DENIED, ['ISSUANCE_AGENT_CHANGED', 'ISSUANCE_INSTANCE_ENDED']),
   ...each({ status: 409 }, ['ISSUANCE_REPEATED', 'ISSUANCE_INTERRUPTED', 'CERTIFICATE_STATE_CHANGED']),
   ...each(UNAVAILABLE, [
     'ISSUANCE_IN_PROGRESS',
@@ -278,6 +255,8 @@ export const FAILURES = {
   ...ENROLLMENT,
   ...REGISTRY,
   ...POLICY,
+  ...each(DENIED, APPROVAL_FORBIDDEN),
+  ...each({ status: 409 }, APPROVAL_CONFLICTS),
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
@@ -285,7 +264,12 @@ export const FAILURES = {
   ...AUTHZ_FAILURES,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
-  ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
+  ...each({ status: 400 }, [
+    'CURSOR_INVALID',
+    'LIMIT_INVALID',
+    'JWT_SVID_AUDIENCE_INVALID',
+    'APPROVAL_REASON_REQUIRED',
+  ]),
 } as const satisfies Record<PublicCode, Failure>
 
 const ROWS = new Map<string, Failure>(Object.entries(FAILURES))

@@ -2,13 +2,17 @@ import type { Caller, Peer, PrincipalRecord, PrincipalRequest } from '#authentic
 import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
-import type { RequestedAuthority, StepOutcome, StepRequest } from '#flows/admin/authorities.ts'
+import type { RequestedAuthority, StepOutcome } from '#flows/admin/authorities.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
 import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { DecisionRequest } from '#flows/approvals/decide-approval.ts'
+import type { GatedRevocationRequest } from '#flows/approvals/revoke.ts'
+import type { ShownApproval } from '#flows/approvals/show-approvals.ts'
+import type { Gated, GatedStepRequest } from '#flows/approvals/step-authority.ts'
 import type { AskedRequest } from '#flows/authorize/asked-request.ts'
 import type { AuthorizedRequest } from '#flows/authorize/authorize-request.ts'
 import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
@@ -32,6 +36,7 @@ import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { WritError } from '#kernel/errors.ts'
+import type { ApprovalRecord, CurrentApproval } from '#policy/index.ts'
 import type { AgentRecord, AgentRequest, InstanceRecord, ResourceRecord, ResourceRequest } from '#registry/index.ts'
 import type { TaskView } from '#tasks/index.ts'
 
@@ -107,9 +112,12 @@ export interface AdminFlows {
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
   readonly askForAuthority: (caller: Caller) => Promise<RequestedAuthority>
   readonly bringAuthority: Story<Bytes, AuthorityRecord>
-  readonly stepAuthority: Story<StepRequest, StepOutcome>
-  readonly revoke: Story<RevocationRequest, Revocation>
+  readonly stepAuthority: Story<GatedStepRequest, Gated<StepOutcome>>
+  readonly revoke: Story<GatedRevocationRequest, Gated<Revocation>>
   readonly previewRevocation: Story<RevocationRequest, Revocation>
+  readonly listApprovals: Story<PageRequest, Page<CurrentApproval>>
+  readonly showApproval: Story<string, ShownApproval>
+  readonly decideApproval: Story<DecisionRequest, ApprovalRecord>
   readonly listLeaves: Story<LeafPageRequest, Page<LogLeafRecord>>
   readonly whoami: (caller: Caller) => WhoAmI
 }

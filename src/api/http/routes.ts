@@ -1,4 +1,5 @@
 import { AGENT_ROUTES } from './admin/agent-routes.ts'
+import { APPROVAL_ROUTES } from './admin/approval-routes.ts'
 import { AUTHZ_ROUTES } from './authz/routes.ts'
 import { AUTHORITY_ROUTES } from './admin/authority-routes.ts'
 import { INVENTORY_ROUTES } from './admin/inventory-routes.ts'
@@ -28,6 +29,7 @@ const DESCRIBED: readonly Route[] = [
   ...INVENTORY_ROUTES,
   ...AUTHORITY_ROUTES,
   ...REVOCATION_ROUTES,
+  ...APPROVAL_ROUTES,
   ...STATUS_ROUTES,
   STATUS_LIST_ROUTE,
   ...OCSP_ROUTES,

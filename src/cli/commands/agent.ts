@@ -4,6 +4,8 @@ import { action, collect, example, list, text, type Options } from '../action.ts
 import { readText } from '../connection.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
+import type { Context } from '../context.ts'
+import { HIT_COLUMNS, hitRows, hitSummary } from '../revocation-rows.ts'
 import { report } from '../terminal.ts'
 import { listAll } from '../list-all.ts'
 
@@ -152,20 +154,21 @@ const STATES = {
   retire: ['retired', 'this is final'],
 } as const
 
+/** What becomes of what a dry run lists. */
+const FATES: Readonly<Record<keyof typeof STATES, string>> = {
+  suspend:
+    'the tokens die for good. The certificates do not: we refuse them, and receivers on the feed do, until it is resumed; CRL and OCSP call them good',
+  resume: 'the certificates are good again where they have not expired; tokens that died stay dead',
+  retire: 'all of it dies for good',
+}
+
 function agentStates(agent: Command): void {
-  for (const [verb, [done, meaning]] of Object.entries(STATES)) {
+  for (const verb of ['suspend', 'resume', 'retire'] as const) {
+    const [done, meaning] = STATES[verb]
     const command = agent.command(`${verb} <name>`).description(`${verb} an agent: ${meaning}`)
     command.option('--dry-run', 'show what it would hit, and change nothing')
     action(example(command, `writ agent ${verb} invoice-bot`), async (context, options, name = '') => {
-      if (options['dryRun'] === true) {
-        const facts = await instancesOf(context, name)
-        report(context.terminal, {
-          said: `would ${verb} ${name}; instances it hits:`,
-          facts,
-          columns: ['id', 'spiffe_id', 'state', 'attested_at'],
-        })
-        return
-      }
+      if (options['dryRun'] === true) return previewState(context, verb, name)
       const facts = await context.withAdmin((admin) =>
         admin.call({ method: 'POST', path: `${agentPath(name)}/${verb}`, json: {} }),
       )
@@ -174,12 +177,16 @@ function agentStates(agent: Command): void {
   }
 }
 
-async function instancesOf(context: Parameters<typeof listAll>[0], name: string): ReturnType<typeof listAll> {
-  const agent = (await context.withAdmin((admin) => admin.call({ method: 'GET', path: agentPath(name) }))) as JsonObject
-  const instances = await listAll(context, '/v1/instances')
-  return instances.filter(
-    (row) => (row as JsonObject)['agent'] === agent['id'] || (row as JsonObject)['agent'] === name,
-  )
+/** What rests on an agent is what revoking it would hit. */
+async function previewState(context: Context, verb: keyof typeof STATES, name: string): Promise<void> {
+  const json = { handle: 'agent', value: name, reason: 'unspecified', dry_run: true }
+  const call = { method: 'POST', path: '/v1/revocations', json } as const
+  const { hits } = (await context.withAdmin((admin) => admin.call(call))) as { readonly hits: JsonObject }
+  report(context.terminal, {
+    said: [`would ${verb} ${name}: ${FATES[verb]}`, ...hitSummary(hits)].join('\n'),
+    facts: context.terminal.json ? hits : hitRows(hits),
+    columns: HIT_COLUMNS,
+  })
 }
 
 function agentPath(name: string): string {

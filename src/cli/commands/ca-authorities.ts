@@ -10,6 +10,7 @@ import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
+import { approvalOptions, callGated } from '../gated.ts'
 import { listAll } from '../list-all.ts'
 import { report } from '../terminal.ts'
 
@@ -42,17 +43,23 @@ const STEPS = [
   ['taint', 'take an authority that is not active out of use at once'],
 ] as const
 
+/** What the configuration may ask others to approve. */
+const GATED: readonly string[] = ['activate', 'retire', 'taint']
+
 function stepCommand(group: Command, step: string, description: string): void {
   const command = group
     .command(`${step} <id>`)
     .description(description)
     .option('--urgent', 'do not wait until everybody can know; for emergencies')
     .option('--dry-run', 'show what would change')
+  if (GATED.includes(step)) approvalOptions(command)
   action(example(command, `writ ca ${step} aut_06bq…`), async (context, options, id = '') => {
     const dryRun = options['dryRun'] === true
     const json = { dry_run: dryRun, urgent: options['urgent'] === true }
     const path = `/v1/authorities/${encodeURIComponent(id)}/${step}`
-    const answer = (await context.withAdmin((admin) => admin.call({ method: 'POST', path, json }))) as JsonObject
+    const line = `writ ca ${step} ${id}${json.urgent ? ' --urgent' : ''}`
+    const answer = await callGated(context, options, { path, json, line })
+    if (answer === null) return
     report(context.terminal, {
       said: dryRun ? 'nothing was changed; this would be:' : 'changed:',
       facts: context.terminal.json ? answer : (answer['changes'] ?? []),

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import type { JsonObject } from '#kernel/json.ts'
 import { action, example, text } from '../action.ts'
+import { approvalOptions, callGated, quoted } from '../gated.ts'
+import { HIT_COLUMNS, hitRows, hitSummary } from '../revocation-rows.ts'
 import { report } from '../terminal.ts'
 
 const HANDLES = `
@@ -17,6 +19,7 @@ What it takes, and what dies:
   subject <subject>      every token for a user or SPIFFE ID, so far
   evidence <digest>      everything that one piece of evidence vouched for, so far
   selector <selector>    everything whose evidence showed that fact, so far
+  trust-domain <name>    every certificate of agents and people; for the worst day, and for an admin only
 
 Reasons: unspecified, key_compromise, ca_compromise, affiliation_changed, superseded, cessation_of_operation,
 privilege_withdrawn. To stop an agent for a while: writ agent suspend.
@@ -29,48 +32,37 @@ export function revokeCommand(program: Command): void {
     .requiredOption('--reason <reason>', 'why; the first reason that was given stays, unless it is key_compromise')
     .option('--dry-run', 'show what it would hit and whose that is, and change nothing')
     .addHelpText('after', HANDLES)
-  example(revoke, 'writ revoke agent invoice-bot --reason privilege_withdrawn --dry-run')
+  approvalOptions(revoke)
+  example(
+    revoke,
+    'writ revoke agent invoice-bot --reason privilege_withdrawn --dry-run',
+    "writ revoke authority aut_06bq… --reason ca_compromise --break-glass 'key leaked, nobody else awake'",
+  )
   action(revoke, async (context, options, handle = '', value = '') => {
     const dryRun = options['dryRun'] === true
-    const json = { handle, value, reason: text(options, 'reason') ?? '', dry_run: dryRun }
-    const facts = (await context.withAdmin((admin) =>
-      admin.call({ method: 'POST', path: '/v1/revocations', json }),
-    )) as JsonObject
+    const reason = text(options, 'reason') ?? ''
+    const facts = await callGated(context, options, {
+      path: '/v1/revocations',
+      json: { handle, value, reason, dry_run: dryRun },
+      line: ['writ revoke', handle, value, '--reason', reason].map(quotedUnlessFirst).join(' '),
+    })
+    if (facts === null) return
+    const hits = facts['hits'] as JsonObject
     report(context.terminal, {
-      said: sentence(facts, dryRun),
-      facts: context.terminal.json ? facts : rowsOf(facts),
-      columns: COLUMNS,
+      said: [sentence(facts, dryRun), ...hitSummary(hits)].join('\n'),
+      facts: context.terminal.json ? facts : hitRows(hits),
+      columns: HIT_COLUMNS,
     })
   })
 }
 
-const COLUMNS = ['what', 'id', 'name', 'owner']
+function quotedUnlessFirst(word: string, index: number): string {
+  return index === 0 ? word : quoted(word)
+}
 
 function sentence(facts: JsonObject, dryRun: boolean): string {
   const { handle, value, changed } = facts as Record<string, string | boolean>
   const what = `${String(handle)} ${String(value)}`
   if (dryRun) return `would revoke ${what}; what it hits:`
   return changed === true ? `revoked ${what}; what it hit:` : `${what} was revoked before; nothing changed`
-}
-
-interface Row {
-  readonly what: string
-  readonly id: string
-  readonly name: string
-  readonly owner: string
-}
-
-function rowsOf({ hits }: JsonObject): JsonObject[] {
-  const { instances, certificates, tasks, tokens } = hits as Readonly<Record<string, readonly Record<string, string>[]>>
-  const rows: Row[] = [
-    ...(instances ?? []).map((row) => line('instance', row['id'], row['spiffe_id'], row['owner'])),
-    ...(certificates ?? []).map((row) => line('certificate', row['serial'], row['spiffe_id'], row['not_after'])),
-    ...(tasks ?? []).map((row) => line('task', row['id'], row['subject'], row['owner'])),
-    ...(tokens ?? []).map((row) => line('token', row['jti'], row['audience'], row['expires_at'])),
-  ]
-  return rows.map((row) => ({ ...row }))
-}
-
-function line(what: string, id = '', name = '', owner = ''): Row {
-  return { what, id, name, owner }
 }

@@ -2,6 +2,7 @@ import type { Caller } from '#authentication/index.ts'
 import type { AuthorityRecord, AuthorityTransition } from '#authority/index.ts'
 import { toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
+import { NOTHING_BESIDES, type Besides } from '../approvals/besides.ts'
 import { importAuthority } from '../import-authority.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import { recordingDenials } from '../recorded-story.ts'
@@ -46,8 +47,16 @@ export interface StepRequest {
 /** The authorities that change, and what they become. */
 export type StepOutcome = readonly Pick<AuthorityTransition, 'id' | 'set'>[]
 
-/** Moves an authority on, or shows what that would change. @throws ROLE_REQUIRED, and as `transitionAuthority` */
-export function stepAuthority(ports: AuthorityPorts, caller: Caller, request: StepRequest): Promise<StepOutcome> {
+/**
+ * Moves an authority on, or shows what that would change. `also` goes into the same commit.
+ * @throws ROLE_REQUIRED, and as `transitionAuthority`
+ */
+export function stepAuthority(
+  ports: AuthorityPorts,
+  caller: Caller,
+  request: StepRequest,
+  also: Besides = NOTHING_BESIDES,
+): Promise<StepOutcome> {
   const { id, step, version, urgent, dryRun } = request
   const attempt = { type: `authority.${step}`, actor: caller.name, object: `authority:${id}` }
   return recordingDenials(ports, attempt, async (watched) => {
@@ -57,6 +66,7 @@ export function stepAuthority(ports: AuthorityPorts, caller: Caller, request: St
       id,
       step,
       urgent,
+      also,
       ...(version === undefined ? {} : { expectedVersion: version }),
     }
     const outcome = await previewTransition(watched, order)

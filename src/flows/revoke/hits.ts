@@ -5,6 +5,7 @@ import type { RevocationHandle } from '#revocation/index.ts'
 import type { TaskRecord, TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader, Where } from '../ports.ts'
 import type { TableName, Tables } from '../tables.ts'
+import { holdersOf } from './selectors.ts'
 import type { Target } from './target.ts'
 
 /** What a revocation hits, as of the moment it was looked at: the living only, at most a thousand of each. */
@@ -19,8 +20,6 @@ export interface RevocationHits {
 }
 
 const MOST = 1000
-/** Rows without an index that a preview looks through. */
-const MOST_SCANNED = 100_000
 
 /** Everything alive that rests on the target. */
 export async function findHits(reader: Reader, target: Target, now: Instant): Promise<RevocationHits> {
@@ -29,6 +28,22 @@ export async function findHits(reader: Reader, target: Target, now: Instant): Pr
   if (handle === 'subject') return hitsOfTasks(reader, { subject: value }, now)
   if (handle === 'token') return hitsOfToken(reader, value, now)
   return hitsOfInstances(reader, await HOLDERS[handle](reader, target.cut?.value ?? value), now)
+}
+
+/** These are found by reading through tables; whoever revokes does not wait for that. */
+const UNINDEXED: readonly RevocationHandle[] = ['authority', 'selector', 'trust-domain']
+
+/** The same by indexes alone: nothing, and that there is more, where there are none. */
+export function findIndexedHits(reader: Reader, target: Target, now: Instant): Promise<RevocationHits> {
+  if (UNINDEXED.includes(target.request.handle)) return Promise.resolve({ ...NOTHING, more: true })
+  return findHits(reader, target, now)
+}
+
+/** How many living instances it reaches, counted to a thousand. */
+export async function countInstances(reader: Reader, target: Target): Promise<number> {
+  const { handle, value } = target.request
+  if (handle === 'task' || handle === 'subject' || handle === 'token') return 0
+  return (await HOLDERS[handle](reader, target.cut?.value ?? value)).length
 }
 
 type Holders = (reader: Reader, value: string) => Promise<readonly InstanceRecord[]>
@@ -43,7 +58,8 @@ const HOLDERS: Readonly<Record<Exclude<RevocationHandle, 'task' | 'subject' | 't
   agent: (reader, agent) => first(reader, 'Instance', { agent, state }),
   node: (reader, node) => first(reader, 'Instance', { node, state }),
   evidence: (reader, evidenceDigest) => first(reader, 'Instance', { evidenceDigest, state }),
-  selector: (reader, selector) => scan(reader, { state }, ({ selectors }) => selectors.includes(selector)),
+  selector: holdersOf,
+  'trust-domain': (reader) => first(reader, 'Instance', { state }),
   key: (reader, spkiHash) => instancesOf(reader, { spkiHash }),
   authority: (reader, authority) => instancesOf(reader, { authority }),
 }
@@ -108,21 +124,4 @@ function first<Table extends TableName>(
   where: Where<Table>,
 ): Promise<readonly Tables[Table][]> {
   return reader.list(table, { where, limit: MOST })
-}
-
-/** What no index finds: page by page, bounded. */
-async function scan(
-  reader: Reader,
-  where: Where<'Instance'>,
-  fits: (row: InstanceRecord) => boolean,
-): Promise<readonly InstanceRecord[]> {
-  const found: InstanceRecord[] = []
-  let after: string | undefined
-  for (let scanned = 0; scanned < MOST_SCANNED && found.length < MOST; scanned += MOST) {
-    const page = await reader.list('Instance', { where, limit: MOST, ...(after === undefined ? {} : { after }) })
-    found.push(...page.filter(fits))
-    after = page.at(-1)?.id
-    if (page.length < MOST) break
-  }
-  return found.slice(0, MOST)
 }

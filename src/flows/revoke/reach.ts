@@ -104,7 +104,8 @@ export async function* instancesUnder(reader: Reader, cut: Cut): AsyncGenerator<
 type By<Table extends TableName> = Partial<Record<CutoffRecord['kind'], (value: string) => Where<Table>>>
 
 const CERTIFICATES_BY: By<'Certificate'> = {
-  'trust-domain': () => ({}),
+  // What agents and people hold; the server's own go with their authority.
+  'trust-domain': () => ({ kind: 'svid' }),
   authority: (authority) => ({ authority }),
   spki: (spkiHash) => ({ spkiHash }),
   lineage: (lineage) => ({ lineage }),

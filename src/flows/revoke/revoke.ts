@@ -1,9 +1,9 @@
 import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
+import type { IssuanceProfile } from '#issuance/index.ts'
 import { toHex, utf8 } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
-import type { IssuanceProfile } from '#issuance/index.ts'
 import { instant, type Instant } from '#kernel/instant.ts'
 import {
   cutoffKey,
@@ -19,15 +19,16 @@ import {
   type CutoffRecord,
 } from '#revocation/index.ts'
 import { adminLeaf } from '../admin/standing.ts'
+import { NOTHING_BESIDES, type Besides } from '../approvals/besides.ts'
 import { changeTask } from '../change-task.ts'
 import type { Guard, Reader, StoryPorts } from '../ports.ts'
-import { recordingDenials } from '../recorded-story.ts'
-import { findHits, type RevocationHits } from './hits.ts'
-import { findTarget, type Reached, type RevocationRequest, type Target } from './target.ts'
+import { recordingDenials, type Attempt } from '../recorded-story.ts'
+import { findHits, findIndexedHits, type RevocationHits } from './hits.ts'
+import { findTarget, type Reached, type Rights, type RevocationRequest, type Target } from './target.ts'
 
 export interface RevokePorts extends StoryPorts {
-  /** Receivers know a subject by a digest that has our issuer in it. */
-  readonly profile: Pick<IssuanceProfile, 'publicUrl'>
+  /** How our own trust domain is called; and receivers know a subject by a digest that has our issuer in it. */
+  readonly profile: Pick<IssuanceProfile, 'publicUrl' | 'trustDomain'>
 }
 
 export interface Revocation {
@@ -41,16 +42,21 @@ const ATTEMPTS = 5
 
 /**
  * Takes something back by any handle, in one commit whose cost does not depend on how much it hits. What was revoked
- * before stays as it was, with its first reason, unless its key turns out to be compromised.
+ * before stays as it was, with its first reason, unless its key turns out to be compromised. `also` goes into the same
+ * commit.
  * @throws ROLE_REQUIRED, REVOCATION_TARGET_UNKNOWN, REVOCATION_VALUE_INVALID, REVOCATION_REASON_UNFIT,
  *   CUTOFF_OUTDATED when others keep issuing under clocks ahead of ours
  */
-export function revoke(ports: RevokePorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
-  const attempt = { type: 'credential.revoked', actor: caller.name, object: objectOf(request) }
-  return recordingDenials(ports, attempt, async (watched) => {
+export function revoke(
+  ports: RevokePorts,
+  caller: Caller,
+  request: RevocationRequest,
+  also: Besides = NOTHING_BESIDES,
+): Promise<Revocation> {
+  return recordingDenials(ports, attemptOf(caller, request), async (watched) => {
     for (let left = ATTEMPTS - 1; ; left--) {
       try {
-        return await revokeOnce(watched, caller, request)
+        return await revokeOnce(watched, caller, request, also)
       } catch (error) {
         if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED', 'CRL_CHANGED')) throw error
       }
@@ -58,27 +64,37 @@ export function revoke(ports: RevokePorts, caller: Caller, request: RevocationRe
   })
 }
 
+/** What is known of it before anything is decided. */
+export function attemptOf(caller: Caller, request: RevocationRequest): Attempt {
+  return { type: 'credential.revoked', actor: caller.name, object: objectOf(request) }
+}
+
 /** What `revoke` would hit, and whose it is. @throws as `revoke` */
 export async function previewRevocation(
-  { reader, clock }: Pick<StoryPorts, 'reader' | 'clock'>,
-  caller: Caller,
+  { reader, clock, profile }: Pick<RevokePorts, 'reader' | 'clock' | 'profile'>,
+  caller: Rights,
   request: RevocationRequest,
 ): Promise<Revocation> {
   const now = clock.now()
-  const target = await findTarget({ reader, caller, request, now })
+  const target = await findTarget({ reader, caller, request, now, trustDomain: profile.trustDomain.name })
   return { request, changed: false, hits: await findHits(reader, target, now) }
 }
 
-async function revokeOnce(ports: RevokePorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
-  const { reader, clock } = ports
+async function revokeOnce(
+  ports: RevokePorts,
+  caller: Caller,
+  request: RevocationRequest,
+  also: Besides,
+): Promise<Revocation> {
+  const { reader, clock, profile } = ports
   // 1. What it is, and whether the caller may.
   const now = clock.now()
-  const target = await findTarget({ reader, caller, request, now })
+  const target = await findTarget({ reader, caller, request, now, trustDomain: profile.trustDomain.name })
   // 2. What dies with it, for whoever asked. It is read before the commit, so the list may lack what is issued meanwhile.
-  const hits = await findHits(reader, target, now)
+  const hits = await findIndexedHits(reader, target, now)
   // 3. One commit under the exclusive lock: whoever issues comes before it and is reached, or finds it done.
   const changed =
-    request.handle === 'task' ? await endTask(ports, caller, request) : await commit(ports, caller, target)
+    request.handle === 'task' ? await endTask(ports, caller, request) : await commit(ports, caller, target, also)
   return { request, changed, hits }
 }
 
@@ -90,7 +106,7 @@ async function endTask(ports: StoryPorts, caller: Caller, { value }: RevocationR
   return true
 }
 
-async function commit(ports: RevokePorts, caller: Caller, target: Target): Promise<boolean> {
+async function commit(ports: RevokePorts, caller: Caller, target: Target, also: Besides): Promise<boolean> {
   const { request } = target
   const by = { actor: caller.name, at: ports.clock.now() }
   const wanted = [
@@ -99,15 +115,17 @@ async function commit(ports: RevokePorts, caller: Caller, target: Target): Promi
   ]
   const cuts = await Promise.all(wanted.map((reached) => cutOff(ports.reader, reached, request, by)))
   const needed = cuts.filter((cut) => cut !== null)
-  if (needed.length === 0 && target.changes.length === 0) return false
+  const isNew = needed.length > 0 || target.changes.length > 0
+  // An approval is used up also by what changes nothing.
+  if (!isNew && also.changes.length === 0) return false
   await record(ports.journal, {
     lock: 'revoke',
-    guards: needed.flatMap(({ guards }) => guards),
-    changes: [...target.changes, ...needed.map(({ change }) => change)],
+    guards: [...needed.flatMap(({ guards }) => guards), ...also.guards],
+    changes: [...target.changes, ...needed.map(({ change }) => change), ...also.changes],
     leaf: {
       ...adminLeaf(
         { type: 'credential.revoked', actor: caller.name, object: objectOf(request) },
-        { handle: request.handle, reason: request.reason },
+        { handle: request.handle, reason: request.reason, ...also.commitments },
       ),
       private: { value: request.value },
     },
@@ -127,7 +145,7 @@ async function commit(ports: RevokePorts, caller: Caller, target: Target): Promi
       },
     ],
   })
-  return true
+  return isNew
 }
 
 /** Serials of the rows that say it of themselves. */

@@ -1,4 +1,4 @@
-import type { Caller } from '#authentication/index.ts'
+import type { Role } from '#authentication/index.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { parseId } from '#kernel/ids.ts'
@@ -14,6 +14,7 @@ import {
 import { SpiffeId } from '#spiffe/index.ts'
 import { listingOf } from '../crl/list-certificate.ts'
 import type { Change, Reader } from '../ports.ts'
+import { isSelectorShown } from './selectors.ts'
 
 export interface RevocationRequest {
   readonly handle: RevocationHandle
@@ -48,9 +49,16 @@ const MAX_KEYS = 100
 /** Who asks for what, and when. */
 export interface Asked {
   readonly reader: Reader
-  readonly caller: Caller
+  readonly caller: Rights
   readonly request: RevocationRequest
   readonly now: Instant
+  /** Name of our own. */
+  readonly trustDomain: string
+}
+
+/** Who is asked for a role: throws ROLE_REQUIRED without one of them. */
+export interface Rights {
+  requireRole(...roles: readonly Role[]): unknown
 }
 
 type Find = (asked: Asked) => Promise<Target>
@@ -61,10 +69,13 @@ type Find = (asked: Asked) => Promise<Target>
  */
 export async function findTarget(asked: Asked): Promise<Target> {
   const { handle, reason } = asked.request
-  asked.caller.requireRole(handle === 'authority' ? 'ca-admin' : 'operator')
+  asked.caller.requireRole(ROLES[handle] ?? 'operator')
   if (reason === 'ca_compromise' && handle !== 'authority') throw unfit(asked.request)
   return FINDERS[handle](asked)
 }
+
+/** Who takes back more than an operator may. */
+const ROLES: Partial<Record<RevocationHandle, Role>> = { authority: 'ca-admin', 'trust-domain': 'admin' }
 
 function unfit({ reason, handle }: RevocationRequest): Error {
   return revocationError('REVOCATION_REASON_UNFIT', { details: { reason, handle } })
@@ -85,11 +96,13 @@ const FINDERS: Readonly<Record<RevocationHandle, Find>> = {
     requireHex(request.value, 64)
     return found(request, await reader.find('Instance', { evidenceDigest: request.value }))
   },
-  // Nothing is indexed by selector: the dry run shows what one hits.
-  selector: ({ request }) => {
+  selector: async ({ reader, request }) => {
     if (!/^[a-z0-9_]+:[^:]+:./.test(request.value)) throw revocationError('REVOCATION_VALUE_INVALID')
-    return Promise.resolve(target(request, {}))
+    return found(request, (await isSelectorShown(reader, request.value)) ? {} : null)
   },
+  // Whoever writes the name of it knows what they are doing.
+  'trust-domain': ({ request, trustDomain }) =>
+    Promise.resolve(found(request, request.value === trustDomain ? {} : null)),
 }
 
 function target(request: RevocationRequest, parts: Partial<Target>): Target {
@@ -219,7 +232,7 @@ async function findSubject({ reader, request }: Asked): Promise<Target> {
 }
 
 /** Who takes something from a person who administers is an admin. */
-async function requireRightOver(reader: Reader, caller: Caller, agentId: string | null): Promise<void> {
+async function requireRightOver(reader: Reader, caller: Rights, agentId: string | null): Promise<void> {
   const agent = agentId === null ? null : await reader.find('Agent', { id: agentId })
   if (agent !== null && administers(agent)) caller.requireRole('admin')
 }

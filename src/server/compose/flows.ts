@@ -3,7 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
-import { askForAuthority, bringAuthority, stepAuthority } from '#flows/admin/authorities.ts'
+import { askForAuthority, bringAuthority } from '#flows/admin/authorities.ts'
 import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
@@ -11,6 +11,10 @@ import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join
 import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
+import { decideApproval } from '#flows/approvals/decide-approval.ts'
+import { revokeApproved } from '#flows/approvals/revoke.ts'
+import { listApprovals, showApproval } from '#flows/approvals/show-approvals.ts'
+import { stepAuthorityApproved } from '#flows/approvals/step-authority.ts'
 import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { showCrl } from '#flows/crl/show-crl.ts'
@@ -29,7 +33,7 @@ import { renewalInfo } from '#flows/renewal-info.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
-import { previewRevocation, revoke } from '#flows/revoke/revoke.ts'
+import { previewRevocation } from '#flows/revoke/revoke.ts'
 import { showTask } from '#flows/show-task.ts'
 import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
@@ -112,9 +116,12 @@ function adminFlows(ports: ServerPorts, bind: Bind): AdminFlows {
     listAuthorities: bind(listAuthorities),
     askForAuthority: (caller) => askForAuthority(ports, caller),
     bringAuthority: bind(bringAuthority),
-    stepAuthority: bind(stepAuthority),
-    revoke: bind(revoke),
+    stepAuthority: bind(stepAuthorityApproved),
+    revoke: bind(revokeApproved),
     previewRevocation: bind(previewRevocation),
+    listApprovals: bind(listApprovals),
+    showApproval: bind(showApproval),
+    decideApproval: bind(decideApproval),
     listLeaves: bind(listLeaves),
     whoami,
   }

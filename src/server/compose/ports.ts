@@ -12,9 +12,11 @@ import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile, type IssuanceProfile } from '#issuance/index.ts'
+import type { ApprovalRules } from '#policy/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
+import { approvalRulesOf } from '../config/approvals.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
 import { ServerKeys } from './keys.ts'
@@ -32,6 +34,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly nonces: ProofNonces
   readonly adoption: AdoptionReports
   readonly users: Users
+  readonly approvals: ApprovalRules
   readonly replica: string
 }
 
@@ -75,6 +78,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     authorities,
     attestors,
     users,
+    approvals: approvalRulesOf(config.approvals),
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),

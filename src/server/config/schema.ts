@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isWritError } from '#kernel/errors.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import { providerName } from '#wire/index.ts'
+import { approvalsSchema } from './approvals.ts'
 import { keysSchema } from './keys-schema.ts'
 import { oidcProviders } from './oidc.ts'
 import { usersSchema } from './users.ts'
@@ -162,6 +163,8 @@ export const configSchema = z.strictObject({
       tpm: z.strictObject({ roots_file: file }).optional(),
     })
     .prefault({}),
+  /** People who have to agree; nobody unless it says so. */
+  approvals: approvalsSchema.prefault({}),
   name_constraints: z.boolean().default(false),
   /** Of the private extension of certificates; under an arc of your own, once you have one. */
   attestation_oid: z

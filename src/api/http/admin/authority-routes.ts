@@ -1,6 +1,6 @@
 import {
   authorityRequested,
-  authorityStepAnswer,
+  authorityStepAnswered,
   authorityStepRequest,
   authorityView as authoritySchema,
   importAuthorityRequest,
@@ -15,6 +15,7 @@ import { fromPem, toPem } from '#x509/index.ts'
 import { route } from '../build-route.ts'
 import type { CallerClass, Route } from '../route.ts'
 import { writing } from './access.ts'
+import { askedAnswer, changesView } from './approval-views.ts'
 import { authorityView, bodyOf } from './views.ts'
 
 const CA_ADMINS: readonly CallerClass[] = ['ca-admin']
@@ -59,19 +60,28 @@ export const AUTHORITY_ROUTES: readonly Route[] = [
       path: `/v1/authorities/{id}/${step}`,
       callers: CA_ADMINS,
       status: 200,
-      schema: { body: authorityStepRequest, query: noQuery, answer: authorityStepAnswer },
+      schema: { body: authorityStepRequest, query: noQuery, answer: authorityStepAnswered },
       flow: async (flows, { caller, body, path }) => {
-        const { version, urgent = false, dry_run: dryRun = false } = body
+        const { version, urgent = false, dry_run: dryRun = false, approval, break_glass: breakGlass } = body
         return {
           dryRun,
-          outcome: await flows.stepAuthority(caller, { id: path['id'] ?? '', step, version, urgent, dryRun }),
+          outcome: await flows.stepAuthority(caller, {
+            id: path['id'] ?? '',
+            step,
+            version,
+            urgent,
+            dryRun,
+            approval,
+            breakGlass,
+          }),
         }
       },
-      render: ({ dryRun, outcome }) => ({ body: answerOf(dryRun, outcome) }),
+      render: ({ dryRun, outcome }) =>
+        outcome.kind === 'asked' ? askedAnswer(outcome) : { body: answerOf(dryRun, outcome.answer) },
     }),
   ),
 ]
 
 function answerOf(dryRun: boolean, outcome: StepOutcome): AuthorityStepAnswer {
-  return { dry_run: dryRun, changes: outcome.map(({ id, set }) => ({ authority: id, state: set.state })) }
+  return { dry_run: dryRun, changes: changesView(outcome) }
 }

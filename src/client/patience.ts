@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isWritError } from '#kernel/errors.ts'
+import { SECOND, type Milliseconds } from '#kernel/instant.ts'
+
+/** What is refused for a moment only: something was taken back, and nothing is issued until that moment has passed. */
+const PASSING = ['ISSUANCE_PAUSED', 'ISSUANCE_CUT_OFF'] as const
+const WAITS = 2
+const SHORTEST: Milliseconds = SECOND
+const LONGEST: Milliseconds = 5 * SECOND
+
+/**
+ * Asks again after as long as the server advises, twice at most: whoever asks within a second of a revocation that does
+ * not mean it should not notice. `ask` starts from its beginning, with proofs of its own. What is cut off for ever is
+ * refused all the same, some seconds later.
+ */
+export async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let left = WAITS; ; left--) {
+    try {
+      return await ask()
+    } catch (error) {
+      const wait = left === 0 ? null : adviceOf(error)
+      if (wait === null) throw error
+      await sleep(wait)
+    }
+  }
+}
+
+/** Null when waiting would not help. */
+function adviceOf(error: unknown): Milliseconds | null {
+  if (!isWritError(error, ...PASSING)) return null
+  const { retry_after: seconds } = error.details
+  return typeof seconds === 'number' ? Math.min(Math.max(seconds * SECOND, SHORTEST), LONGEST) : null
+}

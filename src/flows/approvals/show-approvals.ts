@@ -1,0 +1,80 @@
+import type { Caller } from '#authentication/index.ts'
+import { isWritError } from '#kernel/errors.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import { approvalError, currentApproval, type ApprovalRecord, type CurrentApproval } from '#policy/index.ts'
+import type { StepOutcome, StepRequest } from '../admin/authorities.ts'
+import { READERS } from '../admin/standing.ts'
+import type { AuthorityPorts } from '../issuance-ports.ts'
+import { readPage, type Page, type PageRequest } from '../pages.ts'
+import type { RevocationHits } from '../revoke/hits.ts'
+import { previewRevocation } from '../revoke/revoke.ts'
+import type { RevocationRequest, Rights } from '../revoke/target.ts'
+import { previewTransition } from '../transition-authority.ts'
+import type { ApprovalPorts } from './require-approval.ts'
+
+/** What a command would do if it were carried out now; all null where it cannot be said. */
+export interface Effect {
+  readonly hits: RevocationHits | null
+  readonly changes: StepOutcome | null
+  /** The code that it would be refused with. */
+  readonly refused: string | null
+}
+
+export interface ShownApproval {
+  readonly approval: CurrentApproval
+  readonly effect: Effect
+}
+
+/** @throws ROLE_REQUIRED, CURSOR_INVALID, LIMIT_INVALID */
+export async function listApprovals(
+  ports: ApprovalPorts,
+  caller: Caller,
+  page: PageRequest,
+): Promise<Page<CurrentApproval>> {
+  caller.requireRole(...READERS)
+  const now = ports.clock.now()
+  const { items, next } = await readPage(ports.reader, 'Approval', page)
+  return { items: items.map((approval) => currentApproval(approval, now)), next }
+}
+
+/** One approval, and what its command would do: the dry run of this moment. @throws ROLE_REQUIRED, APPROVAL_UNKNOWN */
+export async function showApproval(
+  ports: AuthorityPorts & ApprovalPorts,
+  caller: Caller,
+  id: string,
+): Promise<ShownApproval> {
+  caller.requireRole(...READERS)
+  const approval = await ports.reader.find('Approval', { id })
+  if (approval === null) throw approvalError('APPROVAL_UNKNOWN')
+  return { approval: currentApproval(approval, ports.clock.now()), effect: await effectOf(ports, approval) }
+}
+
+const NONE: Effect = { hits: null, changes: null, refused: null }
+
+async function effectOf(ports: AuthorityPorts, approval: ApprovalRecord): Promise<Effect> {
+  if (approval.state === 'used' || approval.state === 'denied') return NONE
+  try {
+    return approval.kind.startsWith('authority.')
+      ? { ...NONE, changes: await changesOf(ports, approval) }
+      : { ...NONE, hits: await hitsOf(ports, approval.request) }
+  } catch (error) {
+    if (isWritError(error)) return { ...NONE, refused: error.code }
+    throw error
+  }
+}
+
+/** Requests are stored as the API has parsed them. */
+function changesOf(ports: AuthorityPorts, { request, requestedBy }: ApprovalRecord): Promise<StepOutcome> {
+  const step = request as unknown as Omit<StepRequest, 'dryRun'>
+  const { version, ...rest } = step
+  const order = { ...rest, actor: requestedBy, ...(version === undefined ? {} : { expectedVersion: version }) }
+  return previewTransition(ports, order)
+}
+
+async function hitsOf(ports: AuthorityPorts, request: JsonObject): Promise<RevocationHits> {
+  const { hits } = await previewRevocation(ports, ANY, request as unknown as RevocationRequest)
+  return hits
+}
+
+/** Whoever may see approvals may see what they are about; the rights to do it are those of whoever does it. */
+const ANY: Rights = { requireRole: () => undefined }
