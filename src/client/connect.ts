@@ -1,5 +1,6 @@
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { Agent, type buildConnector } from 'undici'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Secret } from '#kernel/secret.ts'
@@ -61,11 +62,13 @@ export function verifiedAgent(policy: ConnectionPolicy): Agent {
       if (failure === null || socket.destroyed) settle(failure)
     }
     socket.once('secureConnect', () => {
-      const failure = trustFailure(socket, policy, options.hostname)
+      // Node shows it once the handshake is done, and not for ever.
+      const shown = { chain: presentedChain(socket), hostname: options.hostname }
+      const failure = trustFailure(shown, policy)
       if (failure === null || !isWritError(failure, 'SERVER_NOT_TRUSTED') || policy.trustAgain === undefined) {
         judge(failure)
       } else {
-        void secondLook(socket, policy, options.hostname).then(judge)
+        void secondLook(socket, shown, policy).then(judge)
       }
     })
   }
@@ -87,16 +90,21 @@ function tlsOptions(policy: ConnectionPolicy, hostname: string, port: string): C
   }
 }
 
-/** The peer may be of an authority that is newer than our trust. Nothing is sent to it meanwhile. */
-async function secondLook(socket: TLSSocket, policy: ConnectionPolicy, hostname: string): Promise<Error | null> {
-  await policy.trustAgain?.().catch(() => undefined)
-  if (socket.destroyed) return clientError('SERVER_UNREACHABLE', { message: 'the connection was closed' })
-  return trustFailure(socket, policy, hostname)
+interface Shown {
+  readonly chain: readonly Bytes[]
+  readonly hostname: string
 }
 
-function trustFailure(socket: TLSSocket, policy: ConnectionPolicy, hostname: string): Error | null {
+/** The peer may be of an authority that is newer than our trust. Nothing is sent to it meanwhile. */
+async function secondLook(socket: TLSSocket, shown: Shown, policy: ConnectionPolicy): Promise<Error | null> {
+  await policy.trustAgain?.().catch(() => undefined)
+  if (socket.destroyed) return clientError('SERVER_UNREACHABLE', { message: 'the connection was closed' })
+  return trustFailure(shown, policy)
+}
+
+function trustFailure({ chain, hostname }: Shown, policy: ConnectionPolicy): Error | null {
   try {
-    verifyServer(presentedChain(socket), policy.trust(), policy.expectation(hostname), policy.clock.now())
+    verifyServer(chain, policy.trust(), policy.expectation(hostname), policy.clock.now())
     return null
   } catch (error) {
     return error instanceof Error ? error : clientError('SERVER_NOT_TRUSTED')

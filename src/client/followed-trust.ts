@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { Agent } from 'undici'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
@@ -80,13 +81,14 @@ export class FollowedTrust {
 
   /** @throws PEER_NOT_TRUSTED */
   async peerOf(socket: TLSSocket): Promise<SpiffeId> {
+    const chain = presentedChain(socket)
     try {
-      return this.#verified(socket)
+      return this.#verified(chain)
     } catch (error) {
-      if (!isWritError(error, 'PEER_NOT_TRUSTED')) throw error
+      if (!isWritError(error, 'PEER_NOT_TRUSTED') || chain.length === 0) throw error
       // It may be of an authority that is newer than our trust.
       await this.refresh().catch(() => undefined)
-      return this.#verified(socket)
+      return this.#verified(chain)
     }
   }
 
@@ -148,11 +150,11 @@ export class FollowedTrust {
     return callApi({ dispatcher: this.#plain, origin: this.#server }, call)
   }
 
-  #verified(socket: TLSSocket): SpiffeId {
+  #verified(chain: readonly Bytes[]): SpiffeId {
     try {
       const anchorsOf: AnchorsOf = (domain) => (domain.equals(this.#trustDomain) ? this.held.anchors : undefined)
       const at = this.#options.clock.now()
-      return verifyX509Svid(presentedChain(socket), anchorsOf, { at, purpose: 'clientAuth' }).spiffeId
+      return verifyX509Svid(chain, anchorsOf, { at, purpose: 'clientAuth' }).spiffeId
     } catch (cause) {
       if (!isWritError(cause)) throw cause
       throw clientError('PEER_NOT_TRUSTED', { cause, details: { why: cause.code } })

@@ -29,7 +29,10 @@ function enrollCommand(program: Command): void {
     .command('enroll')
     .description('prove what you are, and receive an X.509-SVID for a key that is made here and stays here')
     .option('--watch', 'stay, and keep the files fresh until stopped; SIGHUP renews at once')
-    .option('--on-renew <command>', 'with --watch: run this after each renewal (words, no shell)')
+    .option(
+      '--on-renew <command>',
+      'with --watch: run this after each renewal and each change of the bundle (words, no shell)',
+    )
   example(
     enrollmentOptions(command),
     'writ enroll --server https://127.0.0.1:8443 --join-token-file invoice-bot.token --identity ./identity',
