@@ -6,6 +6,7 @@ import { revoke } from '#flows/revoke/revoke.ts'
 import { SECOND } from '#kernel/instant.ts'
 import type { RevocationHandle, RevocationReason } from '#revocation/index.ts'
 import { parseCrl, type Crl } from '#x509/index.ts'
+import type { TestTrustDomainOptions } from './trust-domain.ts'
 import { enrollNew, newAgent, newWorld, type Enrolled, type World } from './enrollment.ts'
 
 export const STATUS_URL = 'http://status.example.org'
@@ -75,8 +76,12 @@ export class CrlHouse {
     this.replica = new CrlReplica(world.ports)
   }
 
-  static async open(shards = 4, statusUrl: string | null = STATUS_URL): Promise<CrlHouse> {
-    const world = await newWorld({ profile: { statusUrl, crlShards: shards } })
+  static async open(
+    shards = 4,
+    statusUrl: string | null = STATUS_URL,
+    more: Pick<TestTrustDomainOptions, 'options' | 'now'> = {},
+  ): Promise<CrlHouse> {
+    const world = await newWorld({ ...more, profile: { statusUrl, crlShards: shards } })
     await newAgent(world)
     return new CrlHouse(world)
   }
