@@ -23,6 +23,7 @@ const SERIES: readonly (readonly [series: string, first: number, last: number])[
   ['SP-', 1, 5],
   ['WI-', 1, 5],
   ['W-', 1, 10],
+  ['R', 1, 13],
   ['PR-', 1, 1],
   ['promise ', 1, 14],
 ]

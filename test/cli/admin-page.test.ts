@@ -92,7 +92,7 @@ describe('docs/admin.md', () => {
   })
 
   it('shows the log, health and metrics', () => {
-    expect(printed('audit tail')).toContain('agent.retired')
+    expect(printed('audit tail')).toContain('principal.removed')
     expect(printed('/livez')).toMatch(/^ok\nok\nwrit_server_certificate_expiry_seconds /)
   })
 

@@ -11,6 +11,7 @@ import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
+import { statusUrlFor } from '../status-url.ts'
 import { report } from '../terminal.ts'
 
 export function serverCommands(program: Command): void {
@@ -24,10 +25,7 @@ export function serverCommands(program: Command): void {
 function listenOptions(command: Command): Command {
   return command
     .option('--listen-https <host:port>', 'the APIs (default: 127.0.0.1:8443)')
-    .option(
-      '--listen-status <host:port>',
-      'CA certificates, later CRL and OCSP; off turns it off (default: 127.0.0.1:8080)',
-    )
+    .option('--listen-status <host:port>', 'CRLs, OCSP and CA certificates; off turns it off (default: 127.0.0.1:8080)')
     .option('--listen-health <host:port>', 'health and metrics; off turns it off (default: 127.0.0.1:9090)')
 }
 
@@ -37,7 +35,10 @@ function initCommand(group: Command): void {
     .description('make a trust domain: keys, authorities, database, configuration, and you as the first admin')
     .requiredOption('--trust-domain <name>', 'the part of every SPIFFE ID before the path, such as example.org')
     .requiredOption('--public-url <url>', 'where clients reach the server: the issuer of its tokens')
-    .option('--status-url <url>', 'where CRLs and OCSP answers will be served, over plain http')
+    .option(
+      '--status-url <url>',
+      'what certificates say of where CRLs and OCSP answers are, over plain http (default: none; for localhost the listener)',
+    )
     .option(
       '--mode <mode>',
       'self-rooted: each authority is an anchor; rooted: a root signs them (default: self-rooted)',
@@ -133,13 +134,18 @@ function valuesOf(options: Options): ConfigFile {
   return {
     trust_domain: text(options, 'trustDomain') ?? '',
     public_url: text(options, 'publicUrl') ?? '',
-    ...given({ status_url: text(options, 'statusUrl') }),
+    ...given({ status_url: text(options, 'statusUrl') ?? derivedStatusUrl(options) }),
     mode: (text(options, 'mode') ?? (isRooted ? 'rooted' : 'self-rooted')) as 'self-rooted' | 'rooted',
     ...(Object.keys(listen).length === 0 ? {} : { listen: offAsNull(listen) }),
     ...(Object.keys(database).length === 0 ? {} : { database }),
     ...keysOf(options),
     ...(options['nameConstraints'] === true ? { name_constraints: true } : {}),
   }
+}
+
+function derivedStatusUrl(options: Options): string | undefined {
+  const listener = text(options, 'listenStatus')
+  return statusUrlFor(text(options, 'publicUrl') ?? '', listener === 'off' ? null : listener) ?? undefined
 }
 
 /** @throws USAGE unless all three or none are given */
@@ -196,7 +202,7 @@ function onlyCertificate(file: string): Bytes {
 }
 
 function shown(config: Config): Record<string, string> {
-  const { trust_domain, public_url, mode, listen, database, data } = config
+  const { trust_domain, public_url, status_url, mode, listen, database, data } = config
   return {
     trust_domain,
     public_url,
@@ -204,6 +210,7 @@ function shown(config: Config): Record<string, string> {
     https: listen.https,
     status: listen.status ?? 'off',
     health: listen.health ?? 'off',
+    crls: status_url ?? 'no certificate names any: set status_url to where others reach the status listener',
     database: database.url,
     configuration: `${data}/writ.yaml`,
   }

@@ -1,10 +1,11 @@
 import type { AuthorityRecord, RevokingSigner } from '#authority/index.ts'
+import { toHex } from '#kernel/bytes.ts'
 import { instant, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
-import { COMPLETE, isCrlDue, isCrlOverdue, OVERLAP, type CrlRecord } from '#revocation/index.ts'
-import type { CrlEntry } from '#x509/index.ts'
+import { COMPLETE, isCrlDue, isCrlOverdue, type CrlEntryRecord, type CrlRecord } from '#revocation/index.ts'
+import { parseCrl, type CrlEntry, type RevokedCertificate } from '#x509/index.ts'
 import type { ListQuery } from '../ports.ts'
 import type { CrlHealth, CrlPorts } from './ports.ts'
-import { publishCrl } from './publish-crl.ts'
+import { distributionPointOf, publishCrl } from './publish-crl.ts'
 import { ShardEntries } from './shard-entries.ts'
 
 /** A scope is signed again no sooner than this after the last time, however much is revoked. */
@@ -32,7 +33,6 @@ export class AuthorityCrls {
   readonly authority: AuthorityRecord
   readonly #shards: readonly ShardEntries[]
   readonly #scopes: ReadonlyMap<string, Scope>
-  #isLoaded = false
 
   constructor(ports: CrlPorts, authority: AuthorityRecord) {
     const { statusUrl, crlShards } = ports.profile
@@ -44,20 +44,39 @@ export class AuthorityCrls {
     this.#scopes = new Map([...parts, scopeOf(COMPLETE, this.#shards)].map((scope) => [scope.name, scope]))
   }
 
-  /** What is stored, the first time; later what was added to these shards. */
-  async catchUp(shards: Iterable<number>): Promise<void> {
-    if (!this.#isLoaded) await this.#load()
-    else for (const shard of shards) await this.#read(shard)
-  }
-
-  async #load(): Promise<void> {
+  /** Everything that is stored, the first time. */
+  async load(): Promise<void> {
     for await (const row of this.#published()) {
       const scope = this.#scopes.get(row.scope)
       if (scope !== undefined) scope.previous = row
       this.#ports.crls.keep(row)
     }
-    for (let shard = 0; shard < this.#shards.length; shard++) await this.#read(shard)
-    this.#isLoaded = true
+    for (const shard of this.#shards) await shard.catchUp(this.#ports.clock.now())
+    // By what they list and not by when: whoever held the lease before may have had another clock.
+    for (const scope of this.#scopes.values()) scope.isStale = !isUpToDate(scope, this.#pointOf(scope.name))
+  }
+
+  #pointOf(scope: string): string | null {
+    return distributionPointOf(this.#ports.profile.statusUrl, this.authority.id, scope)
+  }
+
+  /** What others have added since: it has not come by `take`. */
+  async lookAround(): Promise<void> {
+    for (const [index, shard] of this.#shards.entries()) {
+      if (await shard.catchUp(this.#ports.clock.now())) this.#hasChanged(index)
+    }
+  }
+
+  /** A line that is stored by now. */
+  take(entry: CrlEntryRecord): void {
+    if (this.#shards[entry.shard]?.take(entry) === true) this.#hasChanged(entry.shard)
+  }
+
+  #hasChanged(shard: number): void {
+    for (const name of [String(shard), COMPLETE]) {
+      const scope = this.#scopes.get(name)
+      if (scope !== undefined) scope.isStale = true
+    }
   }
 
   async *#published(): AsyncGenerator<CrlRecord> {
@@ -68,16 +87,6 @@ export class AuthorityCrls {
       yield* page
       if (page.length < ROWS) return
       after = page.at(-1)?.id
-    }
-  }
-
-  async #read(shard: number): Promise<void> {
-    const newest = (await this.#shards[shard]?.catchUp()) ?? null
-    if (newest === null) return
-    for (const name of [String(shard), COMPLETE]) {
-      const scope = this.#scopes.get(name)
-      // What was there when a CRL was made is on it.
-      if (scope !== undefined && newest >= (scope.previous?.thisUpdate ?? 0) - OVERLAP) scope.isStale = true
     }
   }
 
@@ -147,4 +156,19 @@ const ROWS = 200
 
 function scopeOf(name: string, shards: readonly ShardEntries[]): Scope {
   return { name, shards, previous: null, isStale: false, notBefore: 0 }
+}
+
+/** Whether what was published last says exactly what its successor would. */
+function isUpToDate({ previous, shards }: Scope, point: string | null): boolean {
+  if (previous === null) return false
+  const { der, thisUpdate } = previous
+  const published = parseCrl(der, { maxBytes: der.length, maxEntries: der.length })
+  if ((published.scope?.distributionPoint ?? null) !== point) return false
+  const now = shards.flatMap((shard) => shard.listed(thisUpdate, previous))
+  const known = new Set(published.entries.map(lineOf))
+  return now.length === known.size && now.every((entry) => known.has(lineOf(entry)))
+}
+
+function lineOf({ serial, reason }: RevokedCertificate): string {
+  return `${toHex(serial)} ${reason}`
 }

@@ -23,8 +23,8 @@ const AT_ONCE = 8
 export class CrlPublisher {
   readonly #ports: CrlPorts
   readonly #authorities = new Map<string, AuthorityCrls>()
-  /** Shards with new lines, by authority. */
-  #touched = new Map<string, Set<number>>()
+  /** Lines that were stored since the last round. */
+  #added: CrlEntryRecord[] = []
   readonly #retryAt = new Map<string, Milliseconds>()
   #lookAt: Milliseconds = 0
   #cleanAt: Milliseconds
@@ -37,16 +37,13 @@ export class CrlPublisher {
   /** Somebody else publishes now: what is in memory is not gone by any more. */
   forget(): void {
     this.#authorities.clear()
-    this.#touched.clear()
+    this.#added = []
     this.#retryAt.clear()
   }
 
   /** These lines are stored. */
   added(entries: readonly CrlEntryRecord[]): void {
-    for (const { authority, shard } of entries) {
-      const shards = this.#touched.get(authority) ?? new Set<number>()
-      this.#touched.set(authority, shards.add(shard))
-    }
+    for (const entry of entries) this.#added.push(entry)
   }
 
   /** Answers how many CRLs it has published. @throws what the store throws while reading */
@@ -56,11 +53,14 @@ export class CrlPublisher {
     const now = clock.now()
     const records = authorities.current().records.filter((authority) => issuesCrls(authority, now))
     this.#keepOnly(records)
-    // 2. What was added since the last time.
-    const touched = this.#takeTouched()
+    // 2. What was added since the last time: told of, or found.
+    for (const record of records) await this.#load(record)
+    for (const entry of this.#added.splice(0)) this.#authorities.get(entry.authority)?.take(entry)
+    await this.#lookAround()
+    // 3. Sign what has changed or is due.
     let published = 0
-    for (const record of records) published += await this.#serve(record, touched.get(record.id))
-    // 3. Whoever watches is told, and what has been listed for long enough is forgotten.
+    for (const crls of this.#authorities.values()) published += await this.#publishDue(crls)
+    // 4. Whoever watches is told, and what has been listed for long enough is forgotten.
     crlObserver.onHealth([...this.#authorities.values()].map(({ health }) => health))
     if (clock.monotonic() >= this.#cleanAt) await this.#clean()
     return published
@@ -71,33 +71,23 @@ export class CrlPublisher {
     for (const id of this.#authorities.keys()) if (!ids.has(id)) this.#authorities.delete(id)
   }
 
-  #takeTouched(): ReadonlyMap<string, Iterable<number>> {
-    const monotonic = this.#ports.clock.monotonic()
-    if (monotonic < this.#lookAt) {
-      const touched = this.#touched
-      this.#touched = new Map()
-      return touched
-    }
-    this.#lookAt = monotonic + LOOK_AROUND
-    this.#touched = new Map()
-    const all = Array.from({ length: this.#ports.profile.crlShards }, (_, shard) => shard)
-    return new Map([...this.#authorities.keys()].map((id) => [id, all]))
+  async #load(record: AuthorityRecord): Promise<void> {
+    if (this.#authorities.has(record.id)) return
+    const crls = new AuthorityCrls(this.#ports, record)
+    await crls.load()
+    this.#authorities.set(record.id, crls)
   }
 
-  async #serve(record: AuthorityRecord, touched: Iterable<number> = []): Promise<number> {
+  async #lookAround(): Promise<void> {
+    const monotonic = this.#ports.clock.monotonic()
+    if (monotonic < this.#lookAt) return
+    for (const crls of this.#authorities.values()) await crls.lookAround()
+    this.#lookAt = monotonic + LOOK_AROUND
+  }
+
+  async #publishDue(crls: AuthorityCrls): Promise<number> {
     const { clock } = this.#ports
-    let crls = this.#authorities.get(record.id)
-    const isNew = crls === undefined
-    crls ??= new AuthorityCrls(this.#ports, record)
-    try {
-      await crls.catchUp(touched)
-    } catch (error) {
-      // What was touched is found when everything is looked at.
-      this.#lookAt = 0
-      throw error
-    }
-    if (isNew) this.#authorities.set(record.id, crls)
-    if (clock.monotonic() < (this.#retryAt.get(record.id) ?? 0)) return 0
+    if (clock.monotonic() < (this.#retryAt.get(crls.authority.id) ?? 0)) return 0
     const due = crls.due(clock.now(), clock.monotonic())
     return due.length === 0 ? 0 : this.#publish(crls, due)
   }

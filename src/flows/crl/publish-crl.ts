@@ -33,12 +33,13 @@ export async function publishCrl(ports: CrlPorts, order: CrlOrder): Promise<CrlR
   const times = crlTimes(moment, { previous, end: signer.notAfter })
   const number = nextCrlNumber(previous, moment.now)
   // 2. Build what is to be signed.
+  const point = distributionPointOf(profile.statusUrl, authority, scope)
   const prepared = prepareCrl({
     signer,
     entries: order.listed(times.thisUpdate),
     number: BigInt(number),
     ...times,
-    ...(scope === COMPLETE ? {} : { scope: distributionPoint(profile.statusUrl, authority, scope) }),
+    ...(point === null ? {} : { scope: { distributionPoint: point, only: undefined } }),
   })
   // 3. Commit the intent with its audit leaf, if nothing was published meanwhile.
   const leaf = { object: prepared.object, scope, commitments: prepared.commitments }
@@ -70,9 +71,9 @@ async function readClock({
   }
 }
 
-/** Octet for octet the distribution point in the certificates of that shard (R6). */
-function distributionPoint(statusUrl: string | null, authority: string, shard: string) {
-  return { distributionPoint: `${statusUrl ?? ''}/crl/${authority}/${shard}.crl`, only: undefined }
+/** Octet for octet the distribution point in the certificates of that shard (R6); null for what covers everything. */
+export function distributionPointOf(statusUrl: string | null, authority: string, scope: string): string | null {
+  return scope === COMPLETE ? null : `${statusUrl ?? ''}/crl/${authority}/${scope}.crl`
 }
 
 function changed(scope: string): ReturnType<typeof revocationError> {

@@ -18,8 +18,8 @@ export class ShardEntries {
   readonly #authority: string
   readonly #shard: number
   readonly #lines = new Map<string, Line>()
-  /** The newest line that was read; null before the first time. */
-  #readUpTo: Instant | null = null
+  /** The newest line that was read. */
+  #readUpTo: Instant = instant(0)
 
   constructor(reader: Reader, authority: string, shard: number) {
     this.#reader = reader
@@ -32,18 +32,17 @@ export class ShardEntries {
   }
 
   /**
-   * Reads what was added since the last time, all of it at first. Answers when the newest of what had changed was
-   * added, and null when nothing had.
+   * Reads what was added since the last time, all of it at first; whether anything has changed. A clock that was set
+   * back adds lines that look old: it is looked for them from where the clock is now.
    */
-  async catchUp(): Promise<Instant | null> {
-    const from = instant(Math.max(0, (this.#readUpTo ?? 0) - OVERLAP))
-    let newest: Instant | null = null
+  async catchUp(now: Instant): Promise<boolean> {
+    const from = instant(Math.max(0, Math.min(this.#readUpTo, now) - OVERLAP))
+    let hasChanged = false
     for await (const record of this.#since(from)) {
-      if (!this.#take(record)) continue
-      newest = instant(Math.max(newest ?? 0, record.addedAt))
+      hasChanged = this.take(record) || hasChanged
+      this.#readUpTo = instant(Math.max(this.#readUpTo, record.addedAt))
     }
-    this.#readUpTo = instant(Math.max(this.#readUpTo ?? 0, newest ?? 0))
-    return newest
+    return hasChanged
   }
 
   async *#since(from: Instant): AsyncGenerator<CrlEntryRecord> {
@@ -57,8 +56,8 @@ export class ShardEntries {
     }
   }
 
-  /** Whether it says anything new. */
-  #take(record: CrlEntryRecord): boolean {
+  /** A line that is stored; whether it says anything new. */
+  take(record: CrlEntryRecord): boolean {
     if (this.#lines.get(record.serial)?.record.reason === record.reason) return false
     this.#lines.set(record.serial, { record, encoded: encodedEntry(record, record.revokedAt) })
     return true

@@ -74,7 +74,7 @@ export const configSchema = z.strictObject({
     .string()
     .max(1024)
     .refine(isBase(['https:']), 'write https://host[:port], without a path'),
-  /** Where CRLs and OCSP answers will be served; nothing refers to it before they are. */
+  /** Where relying parties reach the status listener: certificates name it, for as long as they live. None: they name none. */
   status_url: z
     .string()
     .max(1024)

@@ -1,0 +1,99 @@
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { addAgent } from '#flows/admin/agents.ts'
+import { bootstrapFirstAdmin } from '#flows/admin/bootstrap.ts'
+import { addJoinToken } from '#flows/admin/join-tokens.ts'
+import { authenticate } from '#flows/authenticate.ts'
+import { enroll } from '#flows/enroll.ts'
+import type { CrlPorts } from '#flows/crl/ports.ts'
+import { revoke } from '#flows/revoke/revoke.ts'
+import { MINUTE, SECOND } from '#kernel/instant.ts'
+import { dropIdle, KINDS, type Database } from '../../contract/store/subjects.ts'
+import { CrlReplica, serialsOf, STATUS_URL } from '../../support/crl-house.ts'
+import { csrOf, joinWith } from '../../support/enrollment.ts'
+import { closeReplicas, openReplicas, type ReplicaPorts } from '../../support/replicas.ts'
+import { newKeyPair } from '../../support/x509.ts'
+
+const SHARDS = 2
+
+type CrlReplicaPorts = ReplicaPorts & Pick<CrlPorts, 'keys'>
+
+function named(ports: ReplicaPorts): CrlReplicaPorts {
+  const profile = { ...ports.profile, statusUrl: STATUS_URL, crlShards: SHARDS }
+  return { ...(ports as CrlReplicaPorts), profile }
+}
+
+afterAll(dropIdle)
+
+describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two replicas', (kind) => {
+  let database: Database
+  let replicas: readonly [CrlReplicaPorts, CrlReplicaPorts]
+  let one: CrlReplica
+  let two: CrlReplica
+  let authority: string
+  beforeEach(async () => {
+    database = await kind.make()
+    const opened = await openReplicas(database)
+    replicas = [named(opened[0]), named(opened[1])]
+    one = new CrlReplica(replicas[0])
+    two = new CrlReplica(replicas[1])
+    authority = replicas[0].authorities.current().active('x509').authorityId
+    await bootstrapFirstAdmin(replicas[0], { uid: 1000, name: 'operator' })
+    await addAgent(replicas[0], await admin(), { name: 'invoice-bot', owner: 'billing team' })
+  })
+  afterEach(async () => {
+    await closeReplicas(replicas)
+    await database.dispose()
+  })
+
+  const admin = () => authenticate(replicas[0], { kind: 'unix', uid: 1000 })
+  const anyone = () => authenticate(replicas[0], { kind: 'tls', chain: [], address: '192.0.2.1' })
+
+  async function enrolled(): Promise<string> {
+    const { token } = await addJoinToken(replicas[0], await admin(), { agent: 'invoice-bot' })
+    const csr = await csrOf(newKeyPair())
+    return (await enroll(replicas[0], await anyone(), joinWith(token.reveal(), csr))).instance
+  }
+
+  const revoking = async (instance: string) =>
+    revoke(replicas[1], await admin(), { handle: 'instance', value: instance, reason: 'unspecified' })
+
+  const complete = async (replica: CrlReplica) => serialsOf(await replica.crl(authority, 'complete'))
+
+  it('R13 what one publishes the other one serves a second later', async () => {
+    await one.round()
+    expect(await complete(two)).toEqual([])
+    const instance = await enrolled()
+    database.clock.advance(MINUTE)
+    await revoking(instance)
+    await one.round()
+    database.clock.advance(SECOND)
+    expect(await complete(two)).toEqual(await complete(one))
+    expect(await complete(two)).toHaveLength(1)
+  })
+
+  it('R4 R7 R13 both at once publish no number twice, and lose nothing', async () => {
+    const instances: string[] = []
+    for (let count = 0; count < 6; count++) instances.push(await enrolled())
+    for (const instance of instances) {
+      database.clock.advance(3 * SECOND)
+      await revoking(instance)
+      await Promise.all([one.round(), two.round()].map((round) => round.catch(() => 0)))
+    }
+    for (let round = 0; round < 4; round++) {
+      database.clock.advance(3 * SECOND)
+      await one.round()
+    }
+    const { shards, complete: all } = await one.lists(authority, SHARDS)
+    expect(all).toHaveLength(instances.length)
+    expect(shards.flat().toSorted()).toEqual(all.toSorted())
+    const leaves = await replicas[0].reader.list('LogLeaf', { where: { type: 'crl.published' }, limit: 1000 })
+    const texts = leaves.map(({ bytes }) => Buffer.from(bytes).toString()).filter((text) => text.includes('"permit"'))
+    const named = texts.map((text) => {
+      const leaf = JSON.parse(text) as { object: string; commitments: Record<string, string> }
+      return `${leaf.object} ${leaf.commitments['scope'] ?? ''}`
+    })
+    expect(named.length).toBeGreaterThan(6)
+    expect(new Set(named).size).toBe(named.length)
+    expect(one.failures.concat(two.failures)).toEqual([])
+  })
+})
