@@ -1,21 +1,16 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { toBase64, type Bytes } from '#kernel/bytes.ts'
 import { HOUR, MINUTE } from '#kernel/instant.ts'
 import {
   encodeOcspRequest,
-  fromPem,
-  fromPemList,
-  IssuerNames,
   OCSP_REQUEST_LIMITS,
-  parseCertificate,
   parseOcspResponse,
   type CertId,
   type Certificate,
 } from '#x509/index.ts'
 import { answerIn, certificateOf, OcspHouse, serveOcsp, type OcspServer } from '../support/ocsp.ts'
-import { TestHouse } from '../support/server.ts'
 
 const DER = { 'content-type': 'application/ocsp-request' }
 const octets = async (response: Response): Promise<Bytes> => new Uint8Array(await response.arrayBuffer())
@@ -163,58 +158,5 @@ describe('the OCSP endpoint', () => {
     )
     expect(server.failures).toEqual([])
     expect(house.seen.failures).toEqual([])
-  })
-})
-
-describe('promise 6: a server that is asked over OCSP', () => {
-  let house: TestHouse
-  let replica: TestHouse
-
-  beforeAll(async () => {
-    house = await TestHouse.start()
-    replica = await house.replica(2)
-    await house.register('bot')
-  })
-  afterAll(async () => {
-    await replica.stop()
-    await house.stop()
-  })
-
-  const ask = async (at: TestHouse, certId: CertId, issuer: Certificate) => {
-    const url = `${at.server.addresses['status'] ?? ''}/ocsp`
-    const reply = await fetch(url, { method: 'POST', body: request(certId), headers: DER })
-    const answer = answerIn(await octets(reply), issuer)
-    return typeof answer === 'string' ? answer : answer.responses[0]?.status
-  }
-
-  it('O14 says revoked within a second of the revocation, on every replica, also where it said good before', async () => {
-    const { svid } = await house.enroll('bot')
-    const leaf = parseCertificate(fromPem('CERTIFICATE', svid.certificate))
-    const authorities = (await house.admin('/v1/authorities')).body['items'] as { kind: string; certificate: string }[]
-    const issuer = parseCertificate(
-      fromPemList('CERTIFICATE', authorities.find(({ kind }) => kind === 'x509')?.certificate ?? '')[0] ??
-        new Uint8Array(),
-    )
-    const certId = new IssuerNames(issuer).certId('sha256', leaf.serial)
-    for (const at of [house, replica]) expect(await ask(at, certId, issuer)).toEqual({ kind: 'good' })
-    const json = { handle: 'agent', value: 'bot', reason: 'key_compromise' }
-    expect((await house.admin('/v1/revocations', { json })).status).toBe(200)
-    const revoked = performance.now()
-    for (const at of [house, replica]) {
-      expect(await ask(at, certId, issuer)).toMatchObject({ kind: 'revoked', reason: 'keyCompromise' })
-    }
-    expect(performance.now() - revoked).toBeLessThan(1000)
-  })
-
-  it('counts what is asked and answered', async () => {
-    const text = await (await fetch(`${house.server.addresses['health'] ?? ''}/metrics`)).text()
-    expect(text).toMatch(/^writ_ocsp_certificates_asked_total\{hash="sha256"\} [1-9]/m)
-    expect(text).toMatch(/^writ_ocsp_answers_total\{status="revoked",from="signed"\} 1$/m)
-    expect(text).toMatch(/^writ_ocsp_failures_total 0$/m)
-  })
-
-  it('shows its responders among the authorities', async () => {
-    const { items } = (await house.admin('/v1/authorities')).body as { items: { kind: string; state: string }[] }
-    expect(items.filter(({ kind }) => kind === 'ocsp')).toMatchObject([{ state: 'active' }])
   })
 })
