@@ -24,6 +24,7 @@ const SERIES: readonly (readonly [series: string, first: number, last: number])[
   ['WI-', 1, 5],
   ['W-', 1, 10],
   ['PR-', 1, 1],
+  ['O', 1, 14],
   ['promise ', 1, 14],
 ]
 
