@@ -37,7 +37,9 @@ export function isAnsweredFor(
 
 /** The responder that signs for an issuing authority now; of two that were made at once the later one. */
 export function delegateOf(records: readonly AuthorityRecord[], issuer: string): AuthorityRecord | null {
-  const active = records.filter((record) => isDelegateOf(issuer, record) && record.state === 'active')
+  const active = records.filter(
+    (record) => isDelegateOf(issuer, record) && record.state === 'active' && record.certificate !== null,
+  )
   return active.toSorted((left, right) => right.createdAt - left.createdAt || (left.id < right.id ? 1 : -1))[0] ?? null
 }
 

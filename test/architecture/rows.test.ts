@@ -25,6 +25,7 @@ const SERIES: readonly (readonly [series: string, first: number, last: number])[
   ['W-', 1, 10],
   ['R', 1, 13],
   ['PR-', 1, 1],
+  ['O', 1, 14],
   ['promise ', 1, 14],
 ]
 

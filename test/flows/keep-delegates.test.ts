@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { activeSigner, delegateSigner, revokingSigner } from '#authority/index.ts'
+import { activeSigner, delegateSigner, isAnsweredFor, revokingSigner } from '#authority/index.ts'
 import { keepDelegates } from '#flows/keep-delegates.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
@@ -83,6 +83,32 @@ describe('the responders', () => {
         .entries.map(({ use }) => use),
     ).toEqual(['x509-svid', 'jwt-svid', 'wit-svid'])
   })
+})
+
+describe('promise 8: the responders of authorities that are rotated', () => {
+  it('are there for months, one for each that may be asked about, and answer for what each has issued', async () => {
+    const house = await OcspHouse.open()
+    const { domain } = house
+    const facts = { longestLeaf: DAY }
+    let asked = 0
+    for (let turn = 0; turn < 90; turn++) {
+      const now = domain.clock.advance(12 * HOUR)
+      await rotateAuthorities(domain.ports)
+      expect((await keepDelegates(domain.ports)).failed).toEqual([])
+      const authorities = domain.store.all('Authority')
+      for (const issuer of authorities.filter((one) => isAnsweredFor(one, { ...facts, now }))) {
+        const current = house.delegates('active').filter((one) => one.issuer === issuer.id)
+        expect(current).toHaveLength(1)
+        expect(current[0]?.notAfter ?? 0).toBeGreaterThan(now)
+        const cert = domain.store.all('Certificate').find((row) => row.authority === issuer.id && row.kind === 'canary')
+        if (cert === undefined) continue
+        expect(await house.statusOf(cert.serial, 'sha256', issuer)).toEqual({ kind: 'good' })
+        asked++
+      }
+    }
+    expect(asked).toBeGreaterThan(90)
+    expect(new Set(house.delegates().map(({ issuer }) => issuer)).size).toBeGreaterThan(1)
+  }, 60_000)
 })
 
 describe('a responder whose key was taken back', () => {

@@ -19,6 +19,8 @@ import {
   type CertStatus,
   type OcspAnswer,
 } from '#x509/index.ts'
+import { routesOn } from '#api/http/index.ts'
+import { FakeFlows, startHttp, stopHttp } from './http.ts'
 import { byState } from './authority-steps.ts'
 import {
   newTrustDomain,
@@ -45,6 +47,12 @@ export class SeenOcsp {
   failed(error: unknown): void {
     this.failures.push(error)
   }
+}
+
+export interface OcspServer {
+  readonly url: string
+  readonly failures: readonly Error[]
+  stop(): Promise<void>
 }
 
 /** A trust domain in memory with its responders, and somebody who asks them. */
@@ -113,6 +121,16 @@ export class OcspHouse {
     } as const
     await record<Commit>(this.domain.store, { lock: 'revoke', guards: [guard], changes: [change], leaf, events: [] })
   }
+}
+
+/** The responder behind the status routes of the server, on loopback. */
+export async function serveOcsp(
+  house: OcspHouse,
+  options: { readonly maxInFlight?: number } = {},
+): Promise<OcspServer> {
+  const flows = Object.assign(new FakeFlows(), { answerOcsp: (der: Bytes) => house.responder.answer(der) })
+  const server = await startHttp({ routes: routesOn('status'), flows, ...options })
+  return { url: `${server.origin}/ocsp`, failures: server.failures, stop: () => stopHttp(server) }
 }
 
 export function certificateOf({ certificate }: AuthorityRecord): Certificate {
