@@ -16,6 +16,8 @@ export interface LeafOptions {
   readonly key?: TestKey
   readonly notBefore?: Instant
   readonly notAfter?: Instant
+  /** Said in our extension; without it there is none. */
+  readonly issuedAt?: Instant
 }
 
 /** A real certificate and its key. */
@@ -71,6 +73,7 @@ export class TestAuthority {
         { kind: 'basicConstraints', critical: true, ca: false, pathLength: undefined },
         { kind: 'authorityKeyIdentifier', critical: false, keyIdentifier: authorityKey, issuerAndSerial: undefined },
         { kind: 'subjectAltName', critical: true, names: [{ type: 'uri', value: spiffeId.toString() }] },
+        ...(options.issuedAt === undefined ? [] : [attestationAt(options.issuedAt)]),
       ],
     })
     return { certificate, key }
@@ -94,5 +97,17 @@ export class TestAuthority {
       extensions: part.extensions,
     })
     return assembleCertificate(tbs, 'ES256', await this.key.signer.sign(tbs))
+  }
+}
+
+function attestationAt(issuedAt: Instant): Extension {
+  const key = { keyClass: 'software', keyClassSource: 'declared' } as const
+  return {
+    kind: 'writAttestation',
+    critical: false,
+    issuedAt,
+    ...key,
+    attestor: 'join_token',
+    evidenceDigest: new Uint8Array(32),
   }
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { SECOND, type Milliseconds } from '#kernel/instant.ts'
+import { MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { ReceiverClock } from '../clock.ts'
 import { receiverError } from '../errors.ts'
 import { Following } from './following.ts'
@@ -44,6 +44,7 @@ export interface LiveViewOptions {
 const DEFAULT_SILENCE: Milliseconds = 20 * SECOND
 const DEFAULT_PAUSE: Milliseconds = SECOND / 4
 const LONGEST_PAUSES = 20
+const CONTINUES_FOR: Milliseconds = 5 * MINUTE
 
 interface Held {
   readonly revoked: Revoked
@@ -142,7 +143,9 @@ export class LiveView {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { openFeed, clock, silence = DEFAULT_SILENCE, most = MOST_REVOKED } = this.#options
-    const following = new Following({ position: this.#position, known: this.#held?.revoked ?? null, mostRevoked: most })
+    // A server that cannot continue from there any more begins anew without saying so: suspensions would be kept for ever.
+    const position = this.age > CONTINUES_FOR ? null : this.#position
+    const following = new Following({ position, known: this.#held?.revoked ?? null, mostRevoked: most })
     const lastEventId = following.position === null ? undefined : String(following.position)
     const connection = new Connection(signal, silence)
     try {

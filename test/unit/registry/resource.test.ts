@@ -49,6 +49,39 @@ describe('a resource', () => {
     expect(refusal({ spiffeIds: ['billing'] })).toBe('RESOURCE_SPIFFE_ID_INVALID')
   })
 
+  it('has proxies of this trust domain, too', () => {
+    expect(create({ proxies: ['spiffe://example.org/agent/edge'] }).proxies).toEqual([
+      'spiffe://example.org/agent/edge',
+    ])
+    expect(refusal({ proxies: ['spiffe://other.org/agent/edge'] })).toBe('RESOURCE_SPIFFE_ID_INVALID')
+  })
+
+  it('is reached at a URL in its one spelling, or nobody says where', () => {
+    expect(create().url).toBeNull()
+    for (const url of ['https://shop.example.org', 'http://127.0.0.1:8000', 'https://shop.example.org/api']) {
+      expect(create({ url }).url).toBe(url)
+    }
+    for (const url of [
+      ...[
+        '',
+        'shop',
+        'ftp://shop.example.org',
+        'https://shop.example.org/',
+        'https://Shop.example.org',
+        'https://a:443',
+      ],
+      ...[
+        'https://me@shop.example.org',
+        'https://shop.example.org?a',
+        'https://shop.example.org#a',
+        'https://a/b/../c',
+      ],
+      `https://shop.example.org/${'x'.repeat(255)}`,
+    ]) {
+      expect(refusal({ url }), url).toBe('RESOURCE_URL_INVALID')
+    }
+  })
+
   it('has an owner and at least one action', () => {
     expect(refusal({ owner: ' ' })).toBe('RESOURCE_OWNER_REQUIRED')
     expect(refusal({ actions: [] })).toBe('RESOURCE_ACTION_INVALID')
