@@ -26,6 +26,7 @@ import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 import { checkDataFolder } from './data-folder.ts'
 import { startDuties } from './duties.ts'
+import { Leadership } from './leadership.ts'
 import { adminPeer, listenAdmin } from './listeners/admin-socket.ts'
 import { listenHttps, type HttpsListener } from './listeners/https.ts'
 import type { Listener } from './listeners/listen.ts'
@@ -88,7 +89,10 @@ export async function startServer(
     }
     // 4. What has to be done again and again.
     await keepCertificates({ own, publicCertificate, https, metrics })
-    const duties = startDuties(dutiesOf({ ports, denials, metrics, https, own, publicCertificate }), (duty, error) => {
+    const leadership = new Leadership(ports.store, ports.clock, ports.replica)
+    opened.push(() => leadership.resign())
+    const charges = { ports, leadership, denials, metrics, https, own, publicCertificate }
+    const duties = startDuties(dutiesOf(charges), (duty, error) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })
     })

@@ -5,7 +5,7 @@ import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
-import { Leadership } from '../leadership.ts'
+import type { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
@@ -13,6 +13,7 @@ import type { ServerPorts } from './ports.ts'
 
 export interface Charges {
   readonly ports: ServerPorts
+  readonly leadership: Leadership
   readonly denials: AnonymousDenials
   readonly metrics: Metrics
   readonly https: HttpsListener
@@ -22,8 +23,7 @@ export interface Charges {
 
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
-  const { ports, denials } = charges
-  const leadership = new Leadership(ports.store, ports.clock, ports.replica)
+  const { ports, denials, leadership } = charges
   const leader = { ports, leadership }
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
@@ -87,7 +87,7 @@ export async function keepCertificates({
   publicCertificate,
   https,
   metrics,
-}: Omit<Charges, 'ports' | 'denials'>): Promise<void> {
+}: Omit<Charges, 'ports' | 'leadership' | 'denials'>): Promise<void> {
   if (publicCertificate?.reload() === true) https.usePublic()
   if (own.isDue) {
     await own.renew()
