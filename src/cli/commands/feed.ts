@@ -17,8 +17,8 @@ export function feedCommand(program: Command): void {
     const { terminal } = context
     for await (const { event, id, data } of events) {
       if (event === 'heartbeat' && options['heartbeats'] !== true) continue
-      out(
-        json
+      terminal.out(
+        terminal.json
           ? `${JSON.stringify({ event, id, data })}\n`
           : `${(id ?? '').padEnd(8)} ${event.padEnd(12)} ${line(data)}\n`,
       )
