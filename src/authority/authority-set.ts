@@ -10,7 +10,7 @@ import { isTrusted } from './states.ts'
 import { REFRESH_HINT_SECONDS } from './thresholds.ts'
 
 /** The kinds of keys that tokens are verified with. */
-export type JwksKind = 'access-token' | 'jwt-svid' | 'wit-svid' | 'status'
+export type JwksKind = 'access-token' | 'jwt-svid' | 'wit-svid' | 'status' | 'events'
 
 /** Self-rooted: the issuing authorities are the anchors. Rooted: their root is. */
 export type AuthorityMode = 'self-rooted' | 'rooted'
@@ -116,7 +116,7 @@ export class AuthoritySet {
 
   /** What `/oauth2/jwks` publishes: the keys of every kind of token of that issuer, each kind with keys of its own. */
   oauthJwks(): JwkSet {
-    return encodeJwks([...this.keySet('access-token').keys(), ...this.keySet('status').keys()])
+    return encodeJwks((['access-token', 'status', 'events'] as const).flatMap((kind) => this.keySet(kind).keys()))
   }
 
   /** Whether the key is that of any authority, past ones included: nobody else may have it. */

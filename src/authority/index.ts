@@ -8,18 +8,29 @@ export {
   type JwksKind,
 } from './authority-set.ts'
 export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
+export {
+  DELEGATE_LIFETIME,
+  delegateOf,
+  dueDelegates,
+  isAnsweredFor,
+  type DelegateFacts,
+  type DelegateStep,
+} from './delegates.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
-export { AUTHORITY_KINDS } from './records.ts'
+export { algorithmOf, AUTHORITY_KINDS } from './records.ts'
 export type { AdoptionRecord, AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
+export { renewalWindow, SUPERSEDED_SPREAD, type RenewalFacts, type RenewalWindow } from './renewal-window.ts'
 export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
 export {
   activeSigner,
   candidateSigner,
+  delegateSigner,
   requireAuthority,
   revokingSigner,
   type ActiveSigner,
   type CandidateSigner,
+  type DelegateSigner,
   type RevokingSigner,
   type SigningAuthority,
   type Standing,

@@ -15,6 +15,11 @@ export const AUTHORITY_KINDS = [
 ] as const
 export type AuthorityKind = (typeof AUTHORITY_KINDS)[number]
 
+/** CAEP interoperability asks for RS256 of security events; everything else of ours is small and fast. */
+export function algorithmOf(kind: AuthorityKind): SignatureAlgorithm {
+  return kind === 'events' ? 'RS256' : 'ES256'
+}
+
 export type AuthorityState = 'prepared' | 'published' | 'active' | 'retiring' | 'retired' | 'tainted'
 
 /** A signing key of ours. X.509 kinds carry a certificate, token kinds only their public key. */

@@ -15,6 +15,7 @@ export const ROTATED_KINDS = [
   'wit-svid',
   'access-token',
   'status',
+  'events',
 ] as const satisfies readonly AuthorityKind[]
 
 /** A preparation takes seconds; one that is older was given up. */

@@ -1,6 +1,7 @@
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { Agent, type buildConnector } from 'undici'
 import type { Clock } from '#kernel/clock.ts'
+import { isWritError } from '#kernel/errors.ts'
 import type { Secret } from '#kernel/secret.ts'
 import { presentedChain, verifyServer, type PeerExpectation, type ServerTrust } from './server-trust.ts'
 import { clientError } from './errors.ts'
@@ -26,6 +27,8 @@ export interface ConnectionPolicy {
   readonly expectation: (hostname: string) => PeerExpectation
   readonly credential?: ClientCredential
   readonly clock: Clock
+  /** Asked once for each connection whose peer is not trusted, before it is refused: `trust` may know more then. */
+  readonly trustAgain?: () => Promise<void>
 }
 
 const CONNECT_TIMEOUT = 10_000
@@ -39,7 +42,10 @@ export function verifiedAgent(policy: ConnectionPolicy): Agent {
   const connector: buildConnector.connector = (options, callback) => {
     const socket = tlsConnect(tlsOptions(policy, options.hostname, options.port))
     // undici reads exactly one of the two.
+    let isSettled = false
     const settle = (error: Error | null): void => {
+      if (isSettled) return
+      isSettled = true
       socket.setTimeout(0)
       if (error === null) callback(null, socket)
       else callback(error, null)
@@ -48,13 +54,18 @@ export function verifiedAgent(policy: ConnectionPolicy): Agent {
       socket.destroy(clientError('SERVER_UNREACHABLE', { message: 'connecting took too long' })),
     )
     socket.once('error', settle)
+    const judge = (failure: Error | null): void => {
+      if (failure === null) socket.removeListener('error', settle)
+      else socket.destroy(failure)
+      // One that is closed already tells of no error any more.
+      if (failure === null || socket.destroyed) settle(failure)
+    }
     socket.once('secureConnect', () => {
       const failure = trustFailure(socket, policy, options.hostname)
-      if (failure === null) {
-        socket.removeListener('error', settle)
-        settle(null)
+      if (failure === null || !isWritError(failure, 'SERVER_NOT_TRUSTED') || policy.trustAgain === undefined) {
+        judge(failure)
       } else {
-        socket.destroy(failure)
+        void secondLook(socket, policy, options.hostname).then(judge)
       }
     })
   }
@@ -74,6 +85,13 @@ function tlsOptions(policy: ConnectionPolicy, hostname: string, port: string): C
     // OpenSSL's verdict knows no pins and no URI names; verifyServer decides before a byte is sent.
     rejectUnauthorized: false,
   }
+}
+
+/** The peer may be of an authority that is newer than our trust. Nothing is sent to it meanwhile. */
+async function secondLook(socket: TLSSocket, policy: ConnectionPolicy, hostname: string): Promise<Error | null> {
+  await policy.trustAgain?.().catch(() => undefined)
+  if (socket.destroyed) return clientError('SERVER_UNREACHABLE', { message: 'the connection was closed' })
+  return trustFailure(socket, policy, hostname)
 }
 
 function trustFailure(socket: TLSSocket, policy: ConnectionPolicy, hostname: string): Error | null {

@@ -4,6 +4,7 @@ export const CLIENT_ERRORS = {
   SERVER_NOT_TRUSTED:
     'The server could not prove that it is the one you meant: no certificate path to the given pin or bundle. Nothing was sent to it.',
   SERVER_NAME_MISMATCH: 'The server proved an identity, but not the expected one. Nothing was sent to it.',
+  PEER_NOT_TRUSTED: 'The client presented no certificate that leads to an authority of the bundle.',
   SERVER_UNREACHABLE: 'The server did not answer. Check the address, and that it runs.',
   SERVER_ANSWER_INVALID: 'The server answered something that this client does not understand.',
   REQUEST_REFUSED: 'The server refused the request.',

@@ -16,6 +16,8 @@ export interface KeeperOptions {
   readonly folders: readonly [KeptFolder, ...KeptFolder[]]
   /** The files of a new certificate are in the first folder. */
   readonly renewed: (identity: Identity) => void
+  /** Between two renewals, the files of another bundle are there: other anchors or keys, not just a later sequence. */
+  readonly trusted?: (identity: Identity) => void
   /** Nothing has stopped: it is tried again. IDENTITY_EXPIRED when the certificate in the files is of no use any more. */
   readonly failed: (error: unknown) => void
 }
@@ -23,7 +25,10 @@ export interface KeeperOptions {
 /** How long a removed file may be missing, and how soon a file that could not be written is tried again. */
 const CHECK_EVERY: Milliseconds = 2 * SECOND
 
-/** Keeps an identity fresh, and its files whole, until it is closed. The old files stay while the server is away. */
+/**
+ * Keeps an identity and its bundle fresh, and their files whole, until it is closed. The old files stay while the
+ * server is away.
+ */
 export class IdentityKeeper {
   readonly #options: KeeperOptions
   readonly #live: LiveIdentity
@@ -31,6 +36,7 @@ export class IdentityKeeper {
   readonly #complainedOf = new Set<KeptFolder>()
   readonly #timer: NodeJS.Timeout
   #announced: string
+  #trustToTell = false
 
   /** @throws IDENTITY_NOT_WRITTEN when the first folder cannot be written */
   constructor(identity: Identity, options: KeeperOptions) {
@@ -42,6 +48,11 @@ export class IdentityKeeper {
       random: options.random,
       enrollAnew: options.enrollAnew,
       renewed: () => {
+        for (const folder of options.folders) this.#unwritten.add(folder)
+        this.#write()
+      },
+      trusted: (_identity, { contentChanged }) => {
+        this.#trustToTell ||= contentChanged
         for (const folder of options.folders) this.#unwritten.add(folder)
         this.#write()
       },
@@ -93,9 +104,14 @@ export class IdentityKeeper {
   }
 
   #announce(): void {
-    if (this.#announced === this.identity.serial || this.#unwritten.has(this.#options.folders[0])) return
-    this.#announced = this.identity.serial
-    this.#options.renewed(this.identity)
+    if (this.#unwritten.has(this.#options.folders[0])) return
+    const { identity } = this
+    const isRenewed = this.#announced !== identity.serial
+    const isTrustNew = this.#trustToTell
+    this.#announced = identity.serial
+    this.#trustToTell = false
+    if (isRenewed) this.#options.renewed(identity)
+    else if (isTrustNew) this.#options.trusted?.(identity)
   }
 
   #described(error: unknown): unknown {

@@ -1,67 +1,81 @@
-import { fetch, Headers, type Agent, type RequestInit, type Response } from 'undici'
+import { fetch, Headers, type RequestInit, type Response } from 'undici'
+import type { TLSSocket } from 'node:tls'
 import type { Clock } from '#kernel/clock.ts'
-import { earliest, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import { MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
-import { credentialOf, verifiedAgent } from './connect.ts'
+import type { SpiffeId } from '#spiffe/index.ts'
 import { clientError } from './errors.ts'
-import { anchorsOf, type Identity } from './identity.ts'
+import { FollowedTrust } from './followed-trust.ts'
+import { Generation } from './generation.ts'
+import type { Identity } from './identity.ts'
+import type { RenewalAdvice } from './public-documents.ts'
 import { isRenewalOver } from './renewal-over.ts'
-import { Session, type ExchangeOptions, type NarrowOptions, type TaskToken } from './session.ts'
+import { RenewalTimer } from './renewal-timer.ts'
+import type { ExchangeOptions, NarrowOptions, Session, TaskToken } from './session.ts'
 import { presentedToken } from './presented-token.ts'
-import { serverExpectation, type PeerExpectation } from './server-trust.ts'
-
-/** One certificate in use: its connections, and until when a token bound to it may still be presented. */
-interface Generation {
-  readonly identity: Identity
-  /** To our own server. */
-  readonly home: Agent
-  /** To services, which must prove a name of our own trust domain. */
-  readonly outward: Agent
-  readonly session: Session
-  boundUntil: Instant
-}
+import type { PeerExpectation } from './server-trust.ts'
 
 export interface LiveOptions {
   readonly clock: Clock
   readonly random: Random
   /** Called after each renewal, so that the new files can be written. */
   readonly renewed?: (identity: Identity) => void
+  /** Called when the bundle was replaced between two renewals; `contentChanged` is false when only its sequence rose. */
+  readonly trusted?: (identity: Identity, change: { readonly contentChanged: boolean }) => void
   /** Called when a renewal failed; it is tried again with a growing pause while the old certificate serves on. */
   readonly failed?: (error: unknown) => void
   /** Where the evidence can be shown again: a new enrollment, when the server renews no more. */
   readonly enrollAnew?: (() => Promise<Identity>) | undefined
   /** Whom a service may prove to be: its host name as DNS name (the default), or SPIFFE IDs. */
   readonly accepts?: (spiffeId: string) => boolean
+  /** Looks at the bundle and the renewal information this often, where their hints ask for less. */
+  readonly looksAtLeastEvery?: Milliseconds
 }
 
-const FIRST_PAUSE: Milliseconds = 5 * SECOND
-const LONGEST_PAUSE: Milliseconds = 240 * SECOND
-/** Timers do not see a clock that was set, or a machine that slept: how late such a step is noticed at most. */
-const LONGEST_WAIT: Milliseconds = 30 * SECOND
+/** How long whoever has got hold of a session may go on with it after a renewal. */
+const LINGER: Milliseconds = MINUTE
 
 /**
- * An identity that keeps itself fresh. A renewal swaps in new connections at once; a task token goes on being
+ * An identity that keeps itself fresh: its certificate by renewal, when its time has come or the server says so, and
+ * its trust by the bundle's refresh hint. A renewal swaps in new connections at once; a task token goes on being
  * presented over the certificate that it is bound to, whose connections close after the last such token has expired.
  */
 export class LiveIdentity {
   readonly #options: LiveOptions
+  readonly #trust: FollowedTrust
+  readonly #listeners = new Set<() => void>()
   #current: Generation
   readonly #tokens = new WeakMap<TaskToken, Generation>()
   readonly #retiring = new Set<Generation>()
-  #timer: NodeJS.Timeout | undefined
-  #dueAt: Instant
-  #pause: Milliseconds = FIRST_PAUSE
+  readonly #timer: RenewalTimer
   #closed = false
 
   constructor(identity: Identity, options: LiveOptions) {
     this.#options = options
-    this.#current = this.#generation(identity)
-    this.#dueAt = this.#drawDue(identity)
-    this.#wait(this.#untilDue())
+    const { clock, random } = options
+    this.#timer = new RenewalTimer({
+      clock,
+      random,
+      renew: () => this.renew(),
+      failed: (error) => options.failed?.(error),
+      ticked: () => {
+        this.#closeForgotten()
+      },
+    })
+    this.#timer.start(identity)
+    this.#trust = this.#follow(identity)
+    try {
+      this.#current = this.#generation(identity)
+    } catch (error) {
+      this.#timer.close()
+      void this.#trust.close()
+      throw error
+    }
   }
 
+  /** With the bundle that is in use. */
   get identity(): Identity {
-    return this.#current.identity
+    return { ...this.#current.identity, bundleJson: this.#trust.held.json }
   }
 
   /** Calls to our own server. Take it anew each time: it changes with each renewal. */
@@ -97,6 +111,28 @@ export class LiveIdentity {
     return fetch(url, { ...init, headers, dispatcher: generation.outward, redirect: 'manual' })
   }
 
+  /**
+   * Who has connected to a server of ours, by the certificate that it presented; ask on every request. A peer of an
+   * authority that is newer than our bundle makes us fetch that.
+   * @throws PEER_NOT_TRUSTED
+   */
+  peerOf(socket: TLSSocket): Promise<SpiffeId> {
+    this.#assertOpen()
+    return this.#trust.peerOf(socket)
+  }
+
+  /** Calls back after each renewal, until the returned function is called. */
+  onRenewal(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Looks at once whether there is a newer bundle. @throws what the server refuses; SERVER_UNREACHABLE */
+  refreshTrust(): Promise<void> {
+    this.#assertOpen()
+    return this.#trust.refresh()
+  }
+
   /** Renews now; concurrent calls share one renewal. @throws what the server refuses, while the old goes on serving */
   renew(): Promise<Identity> {
     this.#assertOpen()
@@ -107,14 +143,17 @@ export class LiveIdentity {
   #renewal: Promise<Identity> | undefined
 
   async #renew(): Promise<Identity> {
-    const identity = await this.#next()
+    const next = await this.#next()
     const old = this.#current
-    this.#current = this.#generation(identity)
+    const change = this.#trust.offer(next.bundleJson)
+    this.#current = this.#generation(next)
+    old.boundUntil = Math.max(old.boundUntil, this.#options.clock.now() + LINGER) as Instant
     this.#retiring.add(old)
-    this.#dueAt = this.#drawDue(identity)
-    this.#wait(this.#untilDue())
-    this.#pause = FIRST_PAUSE
+    if (change?.anchorsGone === true) this.#reconnect()
+    this.#timer.start(next)
+    const { identity } = this
     this.#options.renewed?.(identity)
+    for (const listener of this.#listeners) listener()
     return identity
   }
 
@@ -130,10 +169,26 @@ export class LiveIdentity {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#timer)
+    this.#timer.close()
     const all = [this.#current, ...this.#retiring]
     this.#retiring.clear()
-    await Promise.all(all.flatMap((generation) => [generation.home.close(), generation.outward.close()]))
+    await Promise.all([this.#trust.close(), ...all.map((generation) => generation.close())])
+  }
+
+  #follow(identity: Identity): FollowedTrust {
+    const { clock, looksAtLeastEvery: atLeastEvery } = this.#options
+    return new FollowedTrust(identity, {
+      clock,
+      spread: this.#timer.draw,
+      atLeastEvery,
+      session: () => this.#current.session,
+      changed: (change) => {
+        this.#trustChanged(change)
+      },
+      advised: (advice) => {
+        this.#heed(advice)
+      },
+    })
   }
 
   #assertOpen(): void {
@@ -147,14 +202,12 @@ export class LiveIdentity {
   }
 
   #generation(identity: Identity): Generation {
-    const { clock } = this.#options
-    const shown = credentialOf(identity)
-    const anchors = anchorsOf(identity)
-    const trust = (): { kind: 'anchors'; anchors: typeof anchors } => ({ kind: 'anchors', anchors })
-    const home = verifiedAgent({ trust, expectation: serverExpectation, ...shown, clock })
-    const outward = verifiedAgent({ trust, expectation: this.#serviceExpectation, ...shown, clock })
-    const session = new Session(identity, home, this.#options)
-    return { identity, home, outward, session, boundUntil: clock.now() }
+    return new Generation(identity, {
+      means: this.#options,
+      held: this.#trust.held,
+      expectation: this.#serviceExpectation,
+      trustAgain: () => this.#trust.refresh(),
+    })
   }
 
   readonly #serviceExpectation = (hostname: string): PeerExpectation => {
@@ -162,46 +215,22 @@ export class LiveIdentity {
     return accepts === undefined ? { kind: 'dns-name', name: hostname } : { kind: 'spiffe-id', accepts }
   }
 
-  /** Half of what is left at issuance, with a tenth of jitter drawn once per certificate. */
-  #drawDue(identity: Identity): Instant {
-    const life = identity.notAfter - identity.notBefore
-    const draw = (this.#options.random.bytes(1)[0] ?? 0) / 255
-    const due = identity.renewAt + (draw - 0.5) * 0.2 * (life / 2)
-    return earliest(due as Instant, identity.notAfter)
+  /** What was verified under an anchor that has gone is not used for anything new. */
+  #trustChanged({ anchorsGone, contentChanged }: { anchorsGone: boolean; contentChanged: boolean }): void {
+    if (anchorsGone) this.#reconnect()
+    this.#options.trusted?.(this.identity, { contentChanged })
+    if (!this.#trust.holdsIssuerOf(this.#current.identity)) this.#timer.renewAtOnce()
   }
 
-  #untilDue(): Milliseconds {
-    return Math.max(0, this.#dueAt - this.#options.clock.now())
+  #reconnect(): void {
+    for (const generation of [this.#current, ...this.#retiring]) this.#trust.closeLater(generation.reconnect())
   }
 
-  #wait(length: Milliseconds): void {
-    clearTimeout(this.#timer)
-    if (this.#closed) return
-    this.#timer = setTimeout(() => void this.#tick(), Math.min(length, LONGEST_WAIT))
-    this.#timer.unref()
-  }
-
-  async #tick(): Promise<void> {
-    this.#closeForgotten()
-    if (this.#untilDue() > 0) this.#wait(this.#untilDue())
-    else await this.#renewOrPause()
-  }
-
-  async #renewOrPause(): Promise<void> {
-    try {
-      await this.renew()
-    } catch (error) {
-      if (this.#closed) return
-      this.#pauseUntilRetry()
-      this.#options.failed?.(error)
-    }
-  }
-
-  #pauseUntilRetry(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#tick(), this.#pause)
-    this.#timer.unref()
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE)
+  #heed(advice: RenewalAdvice): void {
+    const { identity } = this.#current
+    if (advice.serial !== identity.serial) return
+    if (this.#trust.holdsIssuerOf(identity)) this.#timer.heed(advice, identity)
+    else this.#timer.renewAtOnce()
   }
 
   /** A retired generation goes when no token bound to it can be valid any more. */
@@ -210,8 +239,7 @@ export class LiveIdentity {
     for (const generation of this.#retiring) {
       if (generation.boundUntil >= now) continue
       this.#retiring.delete(generation)
-      void generation.home.close()
-      void generation.outward.close()
+      void generation.close()
     }
   }
 }

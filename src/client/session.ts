@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici'
+import type { Bytes } from '#kernel/bytes.ts'
 import { fromRfc3339, type Instant } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
 import {
   ACCESS_TOKEN_TYPE,
+  BUNDLE_SEQUENCE_HEADER,
   ID_TOKEN_TYPE,
   introspectionAnswer,
   JWT_TYPE,
@@ -22,9 +24,11 @@ import { createCsr, toPem } from '#x509/index.ts'
 import { callApi, type ApiCall } from './api-call.ts'
 import { credentialOf, verifiedAgent } from './connect.ts'
 import { identityFrom } from './enroll.ts'
-import { anchorsOf, type Identity } from './identity.ts'
+import { anchorsOf, bundleOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
+import { feedCall, openFeed, type FeedRequest } from './open-feed.ts'
 import { openTask, type OpenTaskOptions } from './open-task.ts'
+import { askForAdvice, fetchBundle, type RenewalAdvice } from './public-documents.ts'
 import { serverExpectation } from './server-trust.ts'
 import { SignedCalls, type Means } from './signed-calls.ts'
 
@@ -52,18 +56,25 @@ export interface NarrowOptions extends Omit<ExchangeOptions, 'task' | 'subjectTo
   readonly from: TaskToken
 }
 
+/** How a session reaches its server; read anew for each call. */
+export interface Home {
+  readonly dispatcher: Dispatcher
+  /** Of the bundle that is in use, which the server is told; undefined when it has none. */
+  readonly sequence: bigint | undefined
+}
+
 /** What one identity may ask of its server, over connections that carry its certificate or by calls that it signs. */
 export class Session {
   readonly identity: Identity
-  readonly #dispatcher: Dispatcher
+  readonly #home: Home
   readonly #now: () => Instant
   /** Null where the connections carry the certificate. */
   readonly #signed: SignedCalls | null
 
   /** @throws KEY_IN_HARDWARE when the key is, and the server has given no WIT-SVID for it */
-  constructor(identity: Identity, dispatcher: Dispatcher, means: Means) {
+  constructor(identity: Identity, home: Home, means: Means) {
     this.identity = identity
-    this.#dispatcher = dispatcher
+    this.#home = home
     this.#now = () => means.clock.now()
     this.#signed = credentialOf(identity).credential === undefined ? new SignedCalls(identity, means) : null
   }
@@ -80,7 +91,8 @@ export class Session {
   }
 
   #send(call: ApiCall): Promise<JsonValue> {
-    return callApi({ dispatcher: this.#dispatcher, origin: this.identity.server }, call)
+    const { dispatcher, sequence } = this.#home
+    return callApi({ dispatcher, origin: this.identity.server }, reporting(call, sequence))
   }
 
   /** A new certificate of the same lineage; for the same key unless another is given. */
@@ -187,7 +199,19 @@ export class Session {
 
   /** The newest SPIFFE bundle document of our trust domain. */
   async fetchBundle(): Promise<string> {
-    return JSON.stringify(await this.#call({ method: 'GET', path: '/bundle' }))
+    return fetchBundle((call) => this.#call(call))
+  }
+
+  /** When the server would like the certificate renewed. */
+  renewalAdvice(): Promise<RenewalAdvice> {
+    return askForAdvice((call) => this.#call(call), this.identity)
+  }
+
+  /** The live feed of what was revoked, for the audiences that we may act for: `openFeed` of a receiver's live view. */
+  async openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+    const call = feedCall(request)
+    const signed = this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer())
+    return openFeed({ dispatcher: this.#home.dispatcher, origin: this.identity.server }, signed, request.signal)
   }
 
   #knownIssuer: string | undefined
@@ -201,6 +225,12 @@ export class Session {
     this.#knownIssuer = typeof issuer === 'string' ? issuer : this.identity.server
     return this.#knownIssuer
   }
+}
+
+/** Says with a call which bundle the caller holds, so that a rotation waits for it. */
+export function reporting(call: ApiCall, sequence: bigint | undefined): ApiCall {
+  if (sequence === undefined) return call
+  return { ...call, headers: { ...call.headers, [BUNDLE_SEQUENCE_HEADER]: String(sequence) } }
 }
 
 function taskPath(id: string): string {
@@ -231,7 +261,7 @@ export async function withSession<Value>(
     clock: means.clock,
   })
   try {
-    return await use(new Session(identity, agent, means))
+    return await use(new Session(identity, { dispatcher: agent, sequence: bundleOf(identity).sequence }, means))
   } finally {
     await agent.close()
   }

@@ -13,11 +13,13 @@ import { TASKS_ERRORS } from '#tasks/index.ts'
 import { TPM_ERRORS } from '#tpm/index.ts'
 import { WIRE_ERRORS } from '#wire/index.ts'
 import { X509_ERRORS } from '#x509/index.ts'
+import { AUTHZ_ERRORS } from './authorize/errors.ts'
 import { CEREMONY_ERRORS } from './ceremony/errors.ts'
 import { FEED_ERRORS } from './feed/errors.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
+import { RENEWAL_INFO_ERRORS } from './renewal-info.ts'
 
 /** What the codecs refuse: somebody sent something malformed. */
 export const CODEC_ERRORS = {
@@ -44,11 +46,13 @@ export const ROOM_ERRORS = {
 
 /** What is refused where rooms are joined. */
 export const FLOW_ERRORS = {
+  ...AUTHZ_ERRORS,
   ...CEREMONY_ERRORS,
   ...FEED_ERRORS,
   ...JWT_SVID_ERRORS,
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,
+  ...RENEWAL_INFO_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */

@@ -15,6 +15,7 @@ import { oauthError } from './oauth-errors.ts'
 import type { Change, Reader } from './ports.ts'
 import { recordingDenials } from './recorded-story.ts'
 import type { StatusIndexes } from './status-indexes.ts'
+import { statusReference } from './status-list/address.ts'
 import { verifySubjectToken, type NarrowProof, type StartProof } from './subject-token.ts'
 import { bindToken, type Binding, type BindingPorts } from './token-binding.ts'
 import { readGrounds } from './token-grounds.ts'
@@ -155,9 +156,12 @@ async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): 
   const { grant, binding } = granted
   const { mandate } = decided
   const jti = newId('token', mandate.issuedAt, ports.random)
-  const claims = claimsOf(mandate, { jti, issuer: ports.profile.publicUrl, policy: grant.policyDigest })
+  const statusIndex = await ports.statusIndexes.next()
+  const issuer = ports.profile.publicUrl
+  const status = statusReference(issuer, statusIndex)
+  const claims = claimsOf(mandate, { jti, issuer, policy: grant.policyDigest, status })
   const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
-  const row = tokenRecordOf(mandate, jti, await ports.statusIndexes.next())
+  const row = tokenRecordOf(mandate, jti, statusIndex)
   const commit: TokenCommit = {
     guards: exchangeGuards(decided),
     changes: [

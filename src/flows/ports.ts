@@ -1,6 +1,6 @@
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { LeafDraft } from '#audit/index.ts'
-import type { AuthorityKind } from '#authority/index.ts'
+import type { AdoptionRecord, AuthorityKind } from '#authority/index.ts'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -144,6 +144,14 @@ export type FirstTable = 'Replay' | 'SealingKey'
  */
 export interface Firsts {
   insertFirst<Table extends FirstTable>(table: Table, row: Tables[Table]): Promise<boolean>
+}
+
+/**
+ * Which trust instances were last seen with: telemetry of the clients, without a leaf (decision 0022). Of two reports
+ * about one instance, from any replicas, the later one stays.
+ */
+export interface Adoptions {
+  report(rows: readonly AdoptionRecord[]): Promise<void>
 }
 
 /** One leader per duty. The fencing token rises with each change of holder. */

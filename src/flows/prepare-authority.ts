@@ -1,5 +1,6 @@
 import {
   activeSigner,
+  algorithmOf,
   AUTHORITY_LIFETIME,
   authorityError,
   candidateSigner,
@@ -37,7 +38,8 @@ export async function prepareAuthority(ports: PreparePorts, order: PrepareAuthor
   const now = await ports.clockGuard.check()
   // 2. Make a key in its home.
   const id = newId('authority', now, ports.random)
-  const { reference, signer } = await ports.keys.generate(`${order.kind}-${id.replace('_', '-')}`, 'ES256', order.kind)
+  const name = `${order.kind}-${id.replace('_', '-')}`
+  const { reference, signer } = await ports.keys.generate(name, algorithmOf(order.kind), order.kind)
   const draft = draftOf({ id, kind: order.kind, keyReference: reference, signer, now })
   // 3. A token key is recorded and done; an X.509 authority gets its certificate like any other.
   if (order.kind === 'x509' || order.kind === 'x509-root') return certify(ports, { ...order, draft, signer })

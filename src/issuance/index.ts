@@ -8,17 +8,21 @@ export {
   prepareAuthorityCertificate,
   prepareCanary,
   prepareIssuingCertificate,
+  prepareResponderCertificate,
   prepareServerCertificate,
   serverSpiffeId,
   type AuthorityCertificateOrder,
   type CanaryOrder,
   type IssuingCertificateOrder,
+  type ResponderCertificateOrder,
   type ServerCertificateFacts,
   type ServerCertificateOrder,
 } from './prepare-own.ts'
 export { prepareX509Svid, type X509SvidContext, type X509SvidOrder } from './prepare-svid.ts'
 export {
   prepareIntrospection,
+  prepareSecurityEvent,
+  prepareStatusList,
   prepareJwtSvid,
   prepareTaskToken,
   prepareWitSvid,

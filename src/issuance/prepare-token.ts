@@ -9,11 +9,15 @@ import {
   introspectionClaims,
   jwtSvidClaims,
   PreparedHeader,
+  securityEventClaims,
+  statusListClaims,
   taskTokenToJson,
   TOKEN_KINDS,
   witSvidClaims,
   type IntrospectionFields,
   type JwtSvidFields,
+  type SecurityEventFields,
+  type StatusListFields,
   type TaskTokenClaims,
   type WitSvidFields,
 } from '#jwt/index.ts'
@@ -21,7 +25,7 @@ import { issuanceError } from './errors.ts'
 import { requestGranted } from './granted.ts'
 import { preparedOf, type Prepared } from './prepared.ts'
 
-type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'wit-svid' | 'introspection'
+type IssuedTokenKind = 'task-token' | 'jwt-svid' | 'wit-svid' | 'introspection' | 'status-list' | 'security-event'
 
 /** A token that is ready to be recorded and then signed; signing gives its compact text. */
 export type PreparedToken = Prepared<string>
@@ -93,6 +97,25 @@ export function prepareIntrospection(
 ): PreparedToken {
   const claims = introspectionClaims(fields)
   return prepareToken('introspection', signer, { claims, id: fields.id, expiresAt: fields.issuedAt })
+}
+
+/**
+ * A list that says which tokens are invalid. Like an introspection answer it grants nothing.
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareStatusList(signer: ActiveSigner, fields: StatusListFields): PreparedToken {
+  const token = { claims: statusListClaims(fields), id: fields.uri, expiresAt: fields.expiresAt }
+  return prepareToken('status-list', signer, { ...token, object: `status-list:${fields.uri}` })
+}
+
+/**
+ * A message to a receiver. It grants nothing, and is signed with a key that signs nothing else.
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT
+ */
+export function prepareSecurityEvent(signer: ActiveSigner, fields: SecurityEventFields): PreparedToken {
+  const claims = securityEventClaims(fields)
+  const object = `security-event:${fields.id}`
+  return prepareToken('security-event', signer, { claims, id: fields.id, expiresAt: fields.issuedAt, object })
 }
 
 function endsBy(expiresAt: Instant, latest: unknown): boolean {

@@ -16,6 +16,27 @@ export { MAX_PROOF_LIFETIME, tokenHash } from './proof-claims.ts'
 export { isSameUri } from './request-uri.ts'
 export { signDpopProof, signWorkloadProof, type DpopProofFields, type WorkloadProofFields } from './sign-proof.ts'
 export { finishCompact, PreparedHeader, signCompact } from './sign.ts'
+export {
+  readSecurityEvent,
+  SECURITY_EVENTS,
+  securityEventClaims,
+  type SecurityEvent,
+  type SecurityEventFields,
+  type SecurityEventRules,
+  type SecurityEventType,
+  type SecuritySubject,
+} from './security-event.ts'
+export {
+  MAX_STATUS_LIST_LENGTH,
+  readStatusList,
+  STATUS,
+  StatusArray,
+  statusListClaims,
+  type StatusBits,
+  type StatusList,
+  type StatusListFields,
+  type StatusListRules,
+} from './status-list.ts'
 export { authorizationsToJson, readAuthorizations, type TaskAuthorization } from './task-authority.ts'
 export { MAX_ACTORS, MAX_TASK_TOKEN_LIFETIME, type Confirmation, type TaskTokenClaims } from './task-token-claims.ts'
 export { certificateThumbprint, MAX_TASK_TOKEN_LENGTH, TaskToken, type TaskTokenRules } from './task-token.ts'

@@ -10,6 +10,8 @@ export interface TokenFacts {
   readonly issuer: string
   /** Digest of the policy that decided. */
   readonly policy: string
+  /** Where its status stands. */
+  readonly status: NonNullable<TaskTokenClaims['status']>
 }
 
 /** The claims of the token of a mandate (DESIGN.md section 4): exactly one confirmation, the current actor's. */
@@ -34,6 +36,7 @@ export function claimsOf(mandate: Mandate, facts: TokenFacts): TaskTokenClaims {
     task: { id: mandate.task, deadline: wholeSecond(mandate.deadline) },
     attestation: attestationOf(mandate),
     policy: facts.policy,
+    status: facts.status,
   }
 }
 

@@ -11,6 +11,8 @@ export const WIRE_ERRORS = {
   AUTHORIZATION_DETAILS_MALFORMED: 'The authorization_details are not a list of entries of type task.',
   ANSWER_INVALID: 'The server answered with a body that this client does not understand.',
   JOIN_TOKEN_MALFORMED: 'The join token is not of the form wjt_<secret>.<pin>.',
+  RENEWAL_ID_MALFORMED:
+    'The certificate is not named by its authority key identifier and serial number (RFC 9773 section 4.1).',
   TPM_STATEMENT_INVALID: 'A field of the statement for a TPM does not have the form that it must have.',
   X509POP_STATEMENT_INVALID: 'A field of the statement to be signed does not have the form that it must have.',
 } as const satisfies ErrorTable

@@ -13,13 +13,24 @@ export type { JoinToken } from './join-token.ts'
 export * from './oauth.ts'
 export { parseAnswer, parseBody, parseWith } from './parse.ts'
 export * from './problem.ts'
-export { formatCursor, leafQuery, listQuery, noQuery, parseCursor, parseQuery } from './query.ts'
+export {
+  authorizeQuery,
+  formatCursor,
+  ignoredQuery,
+  leafQuery,
+  listQuery,
+  noQuery,
+  parseCursor,
+  parseQuery,
+  statusListQuery,
+} from './query.ts'
 export type { ListQuery } from './query.ts'
+export * from './renewal-info.ts'
 export * from './tasks.ts'
 export * from './tpm.ts'
 export { encodeKeyStatement, encodeTpmStatement, encodeX509popStatement } from './possession-statement.ts'
 export type { PossessionStatement, X509popStatement } from './possession-statement.ts'
 export { jsonSchemasOf } from './schema.ts'
 export type { WireSchema } from './schema.ts'
-export { agentName, id, listOf, noBody, providerName } from './values.ts'
+export { agentName, id, listOf, noBody, octets, providerName } from './values.ts'
 export * from './revocation.ts'

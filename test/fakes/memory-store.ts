@@ -1,6 +1,8 @@
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import { leafMaker, type LeafDraft, type LogLeafRecord, type MakeLeaf, type OutboxRecord } from '#audit/index.ts'
+import type { AdoptionRecord } from '#authority/index.ts'
 import type {
+  Adoptions,
   Change,
   ClockMarks,
   Commit,
@@ -29,7 +31,7 @@ import { Hints, isUrgent } from '../../src/adapters/store/hints.ts'
 import { planOf } from '../../src/adapters/store/plan.ts'
 import { planList } from '../../src/adapters/store/query.ts'
 import { Refused } from '../../src/adapters/store/refusal.ts'
-import { SEQUENCED_AT_ONCE } from '../../src/adapters/store/store.ts'
+import { ADOPTION_KEPT, SEQUENCED_AT_ONCE } from '../../src/adapters/store/store.ts'
 import { FakeClock } from './clock.ts'
 import { FakeRandom } from './random.ts'
 
@@ -51,7 +53,7 @@ export interface MemoryStoreOptions {
  * The store in memory, with the same meaning as the real ones and nothing durable. Commits run one after the other,
  * so the lock is none. `leaves` and `events` are in the order in which they were written.
  */
-export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSignal, ClockMarks, Firsts {
+export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSignal, ClockMarks, Firsts, Adoptions {
   readonly leaves: (LogLeafRecord & { readonly draft: LeafDraft })[] = []
   readonly events: OutboxRecord[] = []
   /** Set it to make a commit fail with STORE_UNAVAILABLE. */
@@ -181,6 +183,16 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
     return Promise.resolve(isFirst)
   }
 
+  async report(rows: readonly AdoptionRecord[]): Promise<void> {
+    for (const row of rows) {
+      const others = this.#rows('Adoption').filter(({ instance }) => instance !== row.instance)
+      const [known] = this.all('Adoption').filter(({ instance }) => instance === row.instance)
+      if (known === undefined || row.seenAt >= known.seenAt)
+        this.#tables.set('Adoption', [...others, structuredClone(row) as unknown as Row])
+    }
+    return Promise.resolve()
+  }
+
   async databaseNow(): Promise<Instant | null> {
     return Promise.resolve(this.databaseClock)
   }
@@ -226,7 +238,10 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
         table,
         this.#rows(table).filter((row) => !expired(row)),
       )
-    return Promise.resolve(total)
+    const seen = this.#rows('Adoption').filter((row) => (row['seenAt'] as number) >= before - ADOPTION_KEPT)
+    const unseen = this.#rows('Adoption').length - seen.length
+    this.#tables.set('Adoption', seen)
+    return Promise.resolve(total + unseen)
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ROTATED_KINDS } from '#authority/index.ts'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
@@ -14,7 +15,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const set = domain.authorities.current()
     expect(set.mode).toBe('self-rooted')
-    for (const kind of ['x509', 'jwt-svid', 'wit-svid', 'access-token', 'status'] as const)
+    for (const kind of ['x509', 'jwt-svid', 'wit-svid', 'access-token', 'status', 'events'] as const)
       expect(states(domain, kind)).toEqual(['active'])
     const [anchor] = set.anchors()
     expect(anchor && authorityFindings(anchor)).toEqual([])
@@ -27,25 +28,17 @@ describe('the first authorities, self-rooted', () => {
     const rows = domain.store.all('Certificate')
     expect(rows.map(({ kind, state }) => `${kind} ${state}`).sort()).toEqual(['authority issued', 'canary issued'])
     expect(domain.keys.signed).toHaveLength(2)
+    const others = (type: string) => ROTATED_KINDS.slice(1).map(() => type)
     expect(domain.store.leaves.map(({ draft }) => draft.type)).toEqual([
       'authority.prepared',
       'certificate.issued',
-      'authority.prepared',
-      'authority.prepared',
-      'authority.prepared',
-      'authority.prepared',
+      ...others('authority.prepared'),
       'authority.publish',
-      'authority.publish',
-      'authority.publish',
-      'authority.publish',
-      'authority.publish',
+      ...others('authority.publish'),
       'certificate.intent',
       'certificate.issued',
       'authority.activate',
-      'authority.activate',
-      'authority.activate',
-      'authority.activate',
-      'authority.activate',
+      ...others('authority.activate'),
     ])
   })
 
@@ -53,7 +46,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const order = { actor: 'local:0', options: { mode: 'self-rooted' } } as const
     await initializeAuthorities(domain.ports, order)
-    expect(domain.store.all('Authority')).toHaveLength(5)
+    expect(domain.store.all('Authority')).toHaveLength(ROTATED_KINDS.length)
     const rooted = { actor: 'local:0', options: { mode: 'rooted', root: 'generate' } } as const
     await expect(initializeAuthorities(domain.ports, rooted)).rejects.toMatchObject({ code: 'AUTHORITY_MODE' })
   })

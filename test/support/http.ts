@@ -46,6 +46,12 @@ export class FakeFlows {
   readonly authenticate = (): Promise<Caller> =>
     this.fail === null ? Promise.resolve(fakeCaller(this.identity)) : Promise.reject(this.fail)
   readonly authenticateForRenewal = this.authenticate
+  /** Who said to hold which bundle. */
+  readonly adopted: { readonly caller: string; readonly sequence: number | null }[] = []
+  readonly noteAdoption = (caller: Caller, sequence: number | null): void => {
+    this.adopted.push({ caller: caller.name, sequence })
+  }
+
   readonly recordRefusal = (refusal: {
     caller: Caller | null
     operation: string

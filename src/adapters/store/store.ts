@@ -1,4 +1,5 @@
 import type {
+  Adoptions,
   ClockMarks,
   Counters,
   EnrollSessions,
@@ -10,13 +11,16 @@ import type {
   Sequencer,
 } from '#flows/ports.ts'
 import { newId } from '#kernel/ids.ts'
-import type { Instant } from '#kernel/instant.ts'
+import { HOUR, type Instant, type Milliseconds } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
 export interface Store
-  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts {
+  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts, Adoptions {
   readonly kind: 'sqlite' | 'postgresql'
-  /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
+  /**
+   * Deletes replay entries and enroll sessions that expired before a moment, and what was reported long before it;
+   * answers how many. Leaves no trace.
+   */
   purge(before: Instant): Promise<number>
   /**
    * Deletes events from before a moment, but never those without a position, nor the newest, behind which positions
@@ -50,6 +54,9 @@ export function purgeOutboxSql(placeholder: string): string {
 
 /** The tables whose rows mean nothing any more once they have expired. */
 export const PERISHABLE = ['Replay', 'EnrollSession', 'SealingKey'] as const
+
+/** An instance that was not seen for so long holds nothing that is valid: certificates live for a day at most. */
+export const ADOPTION_KEPT: Milliseconds = 48 * HOUR
 
 /** In the order in which a replica wrote them; the position continues where the last one ended. */
 export const SEQUENCE = {

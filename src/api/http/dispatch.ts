@@ -3,7 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { noBody, noQuery } from '#wire/index.ts'
 import { httpError } from './errors.ts'
 import type { Answer, Method, Route } from './route.ts'
-import type { ServeOptions } from './door.ts'
+import type { ServeOptions, Visit } from './door.ts'
 import { serve } from './serve.ts'
 import { Streams, type StreamLimits } from './streams.ts'
 
@@ -28,7 +28,7 @@ export function createDispatcher(given: DispatchOptions): Dispatcher {
   const working = new Set<ServerResponse>()
   const streams = new Streams(given.maxStreams, (response) => working.delete(response))
   const options = { ...given, streams }
-  const hot = new Map(routes.filter((route) => route.hot).map((route) => [`${route.method} ${route.path}`, route]))
+  const hot = hotRoutes(routes)
   const cold = expressOf(routes, options)
   let isStopping = false
 
@@ -37,9 +37,9 @@ export function createDispatcher(given: DispatchOptions): Dispatcher {
     response.once('close', () => working.delete(response))
     if (isStopping) response.setHeader('connection', 'close')
     const refusal = isStopping ? 'SERVER_STOPPING' : working.size > given.maxInFlight ? 'SERVER_OVERLOADED' : null
-    const route = hot.get(`${request.method ?? ''} ${pathOf(request)}`)
+    const found = hot(request)
     if (refusal !== null) void serve(options, { request, response, route: refusing(refusal), path: {} })
-    else if (route !== undefined) void serve(options, { request, response, route, path: {} })
+    else if (found !== null) void serve(options, { request, response, ...found })
     else cold(request, response)
   }
   return {
@@ -54,6 +54,34 @@ export function createDispatcher(given: DispatchOptions): Dispatcher {
   }
 }
 
+type Found = Pick<Visit, 'route' | 'path'>
+
+/** Exact paths, and those of which a route takes the whole rest. */
+function hotRoutes(routes: readonly Route[]): (request: IncomingMessage) => Found | null {
+  const hot = routes.filter((route) => route.hot)
+  const exact = new Map(hot.filter((route) => !takesRest(route)).map((route) => [nameOf(route), route]))
+  const open = hot.filter(takesRest)
+  return (request) => {
+    const path = pathOf(request)
+    const route = exact.get(`${request.method ?? ''} ${path}`)
+    if (route !== undefined) return { route, path: {} }
+    for (const one of open) {
+      const [before = '', name = ''] = one.path.split(/\{\+|\}/)
+      const isAsked = request.method === one.method || (request.method === 'HEAD' && one.method === 'GET')
+      if (isAsked && path.startsWith(before)) return { route: one, path: { [name]: path.slice(before.length) } }
+    }
+    return null
+  }
+}
+
+function nameOf({ method, path }: Route): string {
+  return `${method} ${path}`
+}
+
+function takesRest({ path }: Route): boolean {
+  return path.includes('{+')
+}
+
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? ''
   const end = url.indexOf('?')
@@ -65,7 +93,7 @@ function expressOf(routes: readonly Route[], options: ServeOptions): Express {
   for (const flag of ['x-powered-by', 'etag', 'query parser'] as const) app.disable(flag)
   app.enable('case sensitive routing')
   app.enable('strict routing')
-  for (const route of routes) {
+  for (const route of routes.filter((one) => !takesRest(one))) {
     const path = route.path.replaceAll(/\{([a-z_]+)\}/g, ':$1')
     app[lowerCase(route.method)](path, (request: Request, response: Response) => {
       void serve(options, { request, response, route, path: request.params as Record<string, string> })
@@ -81,9 +109,10 @@ function expressOf(routes: readonly Route[], options: ServeOptions): Express {
   return app
 }
 
-function lowerCase(method: Method): 'get' | 'post' | 'delete' {
-  const names = { GET: 'get', POST: 'post', DELETE: 'delete' } as const
-  return names[method]
+const EXPRESS = { GET: 'get', POST: 'post', PUT: 'put', PATCH: 'patch', DELETE: 'delete', OPTIONS: 'options' } as const
+
+function lowerCase(method: Method): (typeof EXPRESS)[Method] {
+  return EXPRESS[method]
 }
 
 function unmatched(routes: readonly Route[], request: IncomingMessage): Route {
@@ -95,7 +124,8 @@ function unmatched(routes: readonly Route[], request: IncomingMessage): Route {
 }
 
 function patternOf(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{[a-z_]+\}/g, '[^/]+')}$`)
+  const escaped = path.replaceAll('.', '\\.').replaceAll(/\{\+[a-z_]+\}/g, '.+')
+  return new RegExp(`^${escaped.replaceAll(/\{[a-z_]+\}/g, '[^/]+')}$`)
 }
 
 /** A route that only refuses: callers come to it through the same limits as to any other. */

@@ -3,6 +3,7 @@ import type { Caller } from '#authentication/index.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { SECOND } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
+import { BUNDLE_SEQUENCE_HEADER } from '#wire/index.ts'
 import { typedError } from './answer.ts'
 import { admit } from './callers.ts'
 import { httpError } from './errors.ts'
@@ -75,6 +76,7 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
     caller = await (route.authentication === 'renewal' ? flows.authenticateForRenewal(peer) : flows.authenticate(peer))
     visitor.name = caller.name
     admit(caller, route)
+    flows.noteAdoption(caller, heldSequence(request))
     return caller
   } catch (error) {
     if (isDenial(error)) await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
@@ -96,6 +98,18 @@ function checkOrigin(request: IncomingMessage, publicUrl: string): void {
   if (request.method === 'GET' || request.method === 'HEAD') return
   const isForeign = origin !== undefined && origin !== new URL(publicUrl).origin
   if (isForeign || site === 'cross-site' || site === 'same-site') throw httpError('ORIGIN_FORBIDDEN')
+}
+
+const SEQUENCE = /^\d{1,16}$/
+
+/**
+ * Which bundle the caller says it holds; null when it says nothing, or nothing that could be true. It is telemetry:
+ * who says it wrong is served like anybody else, and counts as one who holds none.
+ */
+function heldSequence(request: IncomingMessage): number | null {
+  const [held = '', another] = request.headersDistinct[BUNDLE_SEQUENCE_HEADER] ?? []
+  if (another !== undefined || !SEQUENCE.test(held)) return null
+  return Number.isSafeInteger(Number(held)) ? Number(held) : null
 }
 
 /** A failure of ours is no denial, and must not use up the limit of a caller who did nothing wrong. */

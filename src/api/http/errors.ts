@@ -12,6 +12,8 @@ export const HTTP_ERRORS = {
   CLIENT_ASSERTION_UNSUPPORTED:
     'No client assertion is taken: whoever has it could use it. Present a certificate, or a WIT-SVID with its proof.',
   ORIGIN_FORBIDDEN: 'A page of another site may not use the credentials of this browser here.',
+  STATUS_LIST_TIME_UNSUPPORTED: 'Status lists of the past are not kept. Leave "time" out.',
+  AUTHZ_FORWARDED_INVALID: 'What the proxy says of the request is doubled, malformed, or of several kinds of proxies.',
   RATE_LIMITED: 'Too many requests. Wait as long as Retry-After says.',
   STREAMS_EXHAUSTED: 'There are as many open streams as may be. Close one, or try again in a moment.',
   STREAM_STALLED: 'The reader of the stream took nothing for too long.',

@@ -1,6 +1,7 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { AUTHZ_FAILURES } from './authz-failures.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
 import { USER_CODES } from './user-failures.ts'
@@ -28,6 +29,8 @@ export interface Failure {
   readonly status: number
   /** Where it is left out, the status says it. */
   readonly oauth?: OauthCode
+  /** What RFC 6750 section 3.1 calls it, where a request with a token is judged. */
+  readonly bearer?: 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof'
   /** Seconds. */
   readonly retryAfter?: number
 }
@@ -52,16 +55,19 @@ function everyCodec(failure: Failure): Record<CodecErrorCode, Failure> {
 }
 
 const TRANSPORT = {
-  ...each({ status: 404 }, ['ROUTE_NOT_FOUND', 'PATH_INVALID']),
+  ...each({ status: 404 }, ['ROUTE_NOT_FOUND', 'PATH_INVALID', 'RENEWAL_INFO_NOT_FOUND']),
   ...each({ status: 405 }, ['METHOD_NOT_ALLOWED']),
   ...each({ status: 408 }, ['BODY_TOO_SLOW', 'BODY_CUT']),
   ...each({ status: 413 }, ['BODY_TOO_LARGE', 'JSON_TOO_LARGE', 'FORM_TOO_LARGE']),
   ...each({ status: 415 }, ['MEDIA_TYPE_UNSUPPORTED']),
   ...each({ status: 400 }, ['BODY_UNEXPECTED']),
+  ...each({ status: 501 }, ['STATUS_LIST_TIME_UNSUPPORTED']),
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
   ...each({ status: 429, retryAfter: 5 }, ['STREAMS_EXHAUSTED']),
   ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING', 'STREAM_STALLED']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
+  ...each({ status: 500 }, ['STATUS_UNPROVEN', 'STATUS_RESPONDER_ENDED', 'STATUS_SIGNATURE_INVALID']),
+  ...each(UNAVAILABLE, ['STATUS_OVERLOADED']),
   ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
@@ -126,10 +132,17 @@ const REGISTRY = {
     'RESOURCE_OWNER_REQUIRED',
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
+    'RESOURCE_URL_INVALID',
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN']),
+  ...each({ status: 404 }, [
+    'AGENT_UNKNOWN',
+    'INSTANCE_UNKNOWN',
+    'REVOCATION_TARGET_UNKNOWN',
+    'STATUS_LIST_UNKNOWN',
+    'CRL_NOT_FOUND',
+  ]),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -207,6 +220,7 @@ const TASKS = {
     'TASK_CHANGED',
     'TASK_TRANSITION_INVALID',
     'CUTOFF_OUTDATED',
+    'CRL_CHANGED',
   ]),
   ...each({ status: 400, oauth: 'invalid_authorization_details' }, [
     'AUTHORIZATION_DETAILS_MALFORMED',
@@ -268,6 +282,7 @@ export const FAILURES = {
   ...ISSUANCE,
   ...TASKS,
   ...FEED,
+  ...AUTHZ_FAILURES,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),

@@ -9,6 +9,9 @@ import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { AskedRequest } from '#flows/authorize/asked-request.ts'
+import type { AuthorizedRequest } from '#flows/authorize/authorize-request.ts'
+import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
@@ -16,12 +19,15 @@ import type { FeedRequest } from '#flows/feed/open-feed.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
+import type { OcspReply } from '#flows/ocsp/responder.ts'
 import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
 import type { RenewRequest } from '#flows/renew.ts'
+import type { RenewalAdvice, RenewalInfoRequest } from '#flows/renewal-info.ts'
 import type { Revocation } from '#flows/revoke/revoke.ts'
 import type { RevocationRequest } from '#flows/revoke/target.ts'
+import type { PublishedStatusList } from '#flows/status-list/status-lists.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
@@ -45,12 +51,15 @@ export interface CallerFlows {
   readonly authenticateForRenewal: (peer: Peer) => Promise<Caller>
   /** Writes the denial down: a leaf of its own for a known caller, a count for an unknown one. */
   readonly recordRefusal: (refusal: Refusal) => Promise<void>
+  /** Remembers which bundle a caller said that it holds, and returns at once. */
+  readonly noteAdoption: (caller: Caller, sequence: number | null) => void
 }
 
 export interface EnrollmentFlows {
   readonly startEnrollment: Story<EnrollRequest, SvidAnswer | EnrollChallenge>
   readonly finishEnrollment: Story<EnrollAnswer, SvidAnswer>
   readonly renew: Story<RenewRequest, SvidAnswer>
+  readonly renewalInfo: (asked: RenewalInfoRequest) => Promise<RenewalAdvice>
   readonly issueJwtSvid: Story<JwtSvidRequest, IssuedJwtSvid>
 }
 
@@ -69,6 +78,7 @@ export interface OauthFlows {
   readonly introspectToken: Story<{ readonly token: string }, Introspection>
   readonly introspectTokenAsJwt: Story<{ readonly token: string }, string>
   readonly revokeToken: Story<{ readonly token: string }, void>
+  readonly authorizeRequest: Story<AskedRequest, AuthorizedRequest>
 }
 
 export interface FeedFlows {
@@ -104,6 +114,13 @@ export interface AdminFlows {
   readonly whoami: (caller: Caller) => WhoAmI
 }
 
+/** What relying parties read to know what was taken back. */
+export interface StatusFlows {
+  readonly showCrl: (request: ShowCrlRequest) => Promise<ShownCrl>
+  /** Takes an OCSPRequest, DER, from anybody. Never rejects. */
+  readonly answerOcsp: (request: Bytes) => Promise<OcspReply>
+}
+
 /** What the server says of itself. */
 export interface Health {
   /** Null when the server can say how things are; else why it cannot. */
@@ -115,8 +132,10 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, FeedFlows, AdminFlows {
+export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, FeedFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
+  /** By the number in its address. */
+  readonly statusList: (list: string) => Promise<PublishedStatusList>
   readonly publicUrl: string
   readonly health: Health
 }

@@ -12,6 +12,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   RenewRequest: wire.renewRequest,
   SvidAnswer: wire.svidAnswer,
   JwtSvidRequest: wire.jwtSvidRequest,
+  RenewalInfo: wire.renewalInfo,
   JwtSvidAnswer: wire.jwtSvidAnswer,
   AuthorizationDetail: wire.authorizationDetail,
   OpenTaskRequest: wire.openTaskRequest,
@@ -59,6 +60,8 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   Problem: wire.problem,
   OauthError: wire.oauthError,
   ListQuery: wire.listQuery,
+  AuthorizeQuery: wire.authorizeQuery,
+  StatusListQuery: wire.statusListQuery,
 }
 
 const NAMES = new Map<WireSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]))
@@ -85,7 +88,7 @@ export function openapiOf(routes: readonly Route[]): object {
   const schemas = jsonSchemasOf(COMPONENTS)
   const paths: Record<string, Record<string, object>> = {}
   for (const one of routes) {
-    const operations = (paths[one.path] ??= {})
+    const operations = (paths[one.path.replace('{+', '{')] ??= {})
     operations[one.method.toLowerCase()] = operationOf(one, schemas)
   }
   return {
@@ -140,7 +143,7 @@ function operationOf(one: Route, schemas: Readonly<Record<string, object>>): obj
 }
 
 function parametersOf(one: Route, schemas: Readonly<Record<string, object>>): object {
-  const inPath = [...one.path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({
+  const inPath = [...one.path.matchAll(/\{\+?([a-z_]+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
@@ -154,6 +157,7 @@ function parametersOf(one: Route, schemas: Readonly<Record<string, object>>): ob
 
 function bodyOf(one: Route): object {
   if (one.takes === 'nothing' || one.takes === 'ignored') return {}
+  if (one.takes === 'ocsp') return { requestBody: { required: true, content: { 'application/ocsp-request': {} } } }
   const media = one.takes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json'
   const required = one.takes !== 'json-or-nothing'
   return { requestBody: { required, content: { [media]: { schema: reference(one.schema.body) } } } }
@@ -164,7 +168,7 @@ function contentOf(schema: WireSchema | null): object {
 }
 
 function errorContent(one: Route): object {
-  const isOauth = one.errors === 'oauth'
+  const isOauth = one.errors !== 'problem'
   const media = isOauth ? 'application/json' : 'application/problem+json'
   return { content: { [media]: { schema: reference(isOauth ? wire.oauthError : wire.problem) } } }
 }

@@ -1,4 +1,5 @@
 import { AGENT_ROUTES } from './admin/agent-routes.ts'
+import { AUTHZ_ROUTES } from './authz/routes.ts'
 import { AUTHORITY_ROUTES } from './admin/authority-routes.ts'
 import { INVENTORY_ROUTES } from './admin/inventory-routes.ts'
 import { PEOPLE_ROUTES } from './admin/people-routes.ts'
@@ -10,12 +11,15 @@ import { OAUTH_ROUTES } from './oauth/routes.ts'
 import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
+import { STATUS_LIST_ROUTE } from './status/list-route.ts'
+import { OCSP_ROUTES } from './status/ocsp-routes.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
 
 const DESCRIBED: readonly Route[] = [
   ...ENROLLMENT_ROUTES,
   ...OAUTH_ROUTES,
+  ...AUTHZ_ROUTES,
   ...TASK_ROUTES,
   ...FEDERATION_ROUTES,
   ...FEED_ROUTES,
@@ -25,6 +29,8 @@ const DESCRIBED: readonly Route[] = [
   ...AUTHORITY_ROUTES,
   ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
+  STATUS_LIST_ROUTE,
+  ...OCSP_ROUTES,
   ...HEALTH_ROUTES,
 ]
 

@@ -96,10 +96,13 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const body = await readBody(request, route)
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
+  const ifNoneMatch = request.headers['if-none-match'] ?? ''
   const dpop = request.headersDistinct['dpop'] ?? []
+  const head = { method: request.method ?? '', target: request.url ?? '', headers: request.headersDistinct }
   try {
     const live = (): Live => liveOf(options, visit, visitor)
-    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop, live })
+    const { address } = visitor
+    return await route.run(flows, { caller, body, query, path, address, accept, ifNoneMatch, dpop, head, live })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {
@@ -134,7 +137,8 @@ function send(visit: Visit, answer: Answer, requestId: string): void {
   const type = isJson ? { 'content-type': 'application/json' } : {}
   response.writeHead(answer.status, {
     ...headersOf(answer, requestId, type),
-    'content-length': payload.length,
+    // What has not changed is not sent, and has the length that it had.
+    ...(answer.status === 304 ? {} : { 'content-length': payload.length }),
   })
   response.end(payload)
   if (!request.complete) linger(request)

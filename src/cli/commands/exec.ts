@@ -14,8 +14,8 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2
 const EXPLANATION = `
 The program finds key.pem, certificate.pem, ca.pem, bundle.json and identity.json in the folder that $WRIT_SVID_DIR
 names. The folder is readable by this user only, in memory where the system has such a place, and is removed at the end.
-The files are renewed at half of their life, in place and in the identity folder; the old ones stay while the server is
-away. Modes: none (the program reads the files again by itself), signal (it gets --signal), restart (it is ended with
+The files are renewed at half of their life or when the server says so, and ca.pem and bundle.json whenever an authority
+changes, in place and in the identity folder; the old ones stay while the server is away. Modes: none (the program reads the files again by itself), signal (it gets --signal), restart (it is ended with
 SIGTERM and started again; also when it fails, with growing pauses, until it has died at once 5 times).
 
 The exit code is the program's; 128 and the number of the signal that ended it; 127 when it could not be started.
@@ -26,7 +26,7 @@ export function execCommand(program: Command): void {
     .command('exec')
     .argument('<command...>', 'after --, the program and its arguments')
     .description('run a program that finds key, X.509-SVID and bundle in a private folder, always fresh')
-    .option('--mode <mode>', 'what the program notices of a renewal: none, signal or restart (default: none)')
+    .option('--mode <mode>', 'what the program notices of new files: none, signal or restart (default: none)')
     .option('--signal <name>', 'the signal of mode signal, which it implies (default: HUP)')
   enrollmentOptions(command)
   command.addHelpText('after', EXPLANATION)
@@ -79,6 +79,9 @@ async function runProgram(context: Context, options: Options, words: readonly st
       enrollAnew: enrollingAnew(context, options),
       folders: [folder, identityHome(identityFolder(options))],
       renewed: () => {
+        supervisor.refresh()
+      },
+      trusted: () => {
         supervisor.refresh()
       },
       failed: complained,

@@ -24,6 +24,10 @@ export async function watchIdentity(context: Context, options: Options): Promise
       tell('renewed', identity)
       hook?.trigger()
     },
+    trusted: (identity) => {
+      tell('new bundle for', identity)
+      hook?.trigger()
+    },
     failed: complained,
   })
   tell('watching', keeper.identity)

@@ -33,12 +33,22 @@ export async function* certificatesCutOff(
   }
 }
 
-/** Every task token that a cutoff kills and that has not run out, page by page. A chain is as old as its first token. */
+/**
+ * Every task token that a cutoff kills and that has not run out, page by page. What was issued at `before` or later rests
+ * on nothing older: it stays alive, so that an agent which was resumed goes on with its new tokens.
+ */
 export async function* tokensCutOff(
   reader: Reader,
   cut: Cut,
   now: Instant,
 ): AsyncGenerator<readonly TaskTokenRecord[]> {
+  for await (const page of tokensUnder(reader, cut, now)) {
+    const dead = page.filter(({ issuedAt }) => issuedAt < cut.before)
+    if (dead.length > 0) yield dead
+  }
+}
+
+async function* tokensUnder(reader: Reader, cut: Cut, now: Instant): AsyncGenerator<readonly TaskTokenRecord[]> {
   const alive = { expiresAt: { gt: now } }
   const direct = TOKENS_BY[cut.kind]?.(cut.value)
   if (direct !== undefined) {

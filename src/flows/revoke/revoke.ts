@@ -52,7 +52,7 @@ export function revoke(ports: RevokePorts, caller: Caller, request: RevocationRe
       try {
         return await revokeOnce(watched, caller, request)
       } catch (error) {
-        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED')) throw error
+        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED', 'CRL_CHANGED')) throw error
       }
     }
   })

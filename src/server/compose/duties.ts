@@ -1,20 +1,24 @@
 import type { Metrics } from '#adapters/metrics/index.ts'
 import type { AnonymousDenials } from '#audit/index.ts'
+import { keepDelegates } from '#flows/keep-delegates.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import type { CrlObserver } from '#flows/crl/ports.ts'
 import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import type { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
+import { crlDuties } from './crls.ts'
 import type { ServerPorts } from './ports.ts'
 
 export interface Charges {
   readonly ports: ServerPorts
   readonly leadership: Leadership
   readonly denials: AnonymousDenials
+  readonly crlObserver: CrlObserver
   readonly metrics: Metrics
   readonly https: HttpsListener
   readonly own: OwnCertificate
@@ -23,16 +27,19 @@ export interface Charges {
 
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
-  const { ports, denials, leadership } = charges
+  const { ports, denials, leadership, crlObserver: observer } = charges
   const leader = { ports, leadership }
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
+    { name: 'adoption', every: 3 * SECOND, run: () => ports.adoption.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
+    { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
+    ...crlDuties({ ...leader, observer }),
   ]
 }
 
@@ -52,6 +59,13 @@ async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
   }
   const { failed } = await rotateAuthorities(ports)
   for (const failure of failed.values()) throw failure
+}
+
+/** The responders of OCSP; one that cannot be made holds up no other. */
+async function keepResponders({ ports, leadership }: Leader): Promise<void> {
+  if (!(await leadership.holds('ocsp-delegates', 20 * SECOND))) return
+  const { failed } = await keepDelegates(ports)
+  for (const failure of failed) throw failure
 }
 
 /** A revocation does not wait for the next regular run. */
@@ -87,7 +101,7 @@ export async function keepCertificates({
   publicCertificate,
   https,
   metrics,
-}: Omit<Charges, 'ports' | 'leadership' | 'denials'>): Promise<void> {
+}: Omit<Charges, 'ports' | 'leadership' | 'denials' | 'crlObserver'>): Promise<void> {
   if (publicCertificate?.reload() === true) https.usePublic()
   if (own.isDue) {
     await own.renew()

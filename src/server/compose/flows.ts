@@ -11,7 +11,9 @@ import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join
 import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
+import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
+import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
 import type { FeedHub } from '#flows/feed/feed-hub.ts'
@@ -20,15 +22,26 @@ import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listTasks } from '#flows/list-tasks.ts'
+import type { OcspResponder } from '#flows/ocsp/responder.ts'
 import { openTask } from '#flows/open-task.ts'
 import { renew } from '#flows/renew.ts'
+import { renewalInfo } from '#flows/renewal-info.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { previewRevocation, revoke } from '#flows/revoke/revoke.ts'
 import { showTask } from '#flows/show-task.ts'
+import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
+
+/** What the server keeps beside its ports. */
+export interface Keepers {
+  readonly denials: AnonymousDenials
+  readonly health: Health
+  readonly ocsp: OcspResponder
+  readonly feed: FeedHub
+}
 
 type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
 
@@ -38,18 +51,24 @@ type Bind = <Request, Answer>(
 ) => (caller: Caller, request: Request) => Promise<Answer>
 
 /** The stories with their ports bound, as the API takes them. */
-export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health, feed: FeedHub): Flows {
+export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: Keepers): Flows {
+  const statusLists = new StatusLists(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
     authorities: ports.authorities,
+    statusList: (list) => statusLists.get(list),
     publicUrl: ports.profile.publicUrl,
     health,
     authenticate: (peer) => authenticate(ports, peer),
     authenticateForRenewal: (peer) => authenticateForRenewal(ports, peer),
     recordRefusal: (refusal) => recordRefusal(ports, denials, refusal),
+    noteAdoption: (caller, sequence) => {
+      ports.adoption.note(caller, sequence)
+    },
     startEnrollment: bind(startEnrollment),
     finishEnrollment: bind(finishEnrollment),
     renew: bind(renew),
+    renewalInfo: (asked) => renewalInfo(ports, asked),
     issueJwtSvid: bind(issueJwtSvid),
     openTask: bind(openTask),
     listTasks: bind(listTasks),
@@ -62,7 +81,10 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
+    answerOcsp: (request) => ocsp.answer(request),
     openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
+    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
   }
 }

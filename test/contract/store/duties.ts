@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { after, SECOND } from '#kernel/instant.ts'
+import { after, HOUR, SECOND, type Instant } from '#kernel/instant.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
 import { commitOf, T0 } from './samples.ts'
 import type { Database, Kind, Subject } from './subjects.ts'
@@ -74,6 +74,43 @@ export function duties(kind: Kind): void {
     expect(await second.insertFirst('SealingKey', { ...made, secret: Uint8Array.of(2) })).toBe(false)
     expect(await second.find('SealingKey', { id: 'dpop-nonce:1' })).toEqual(made)
     expect(await store.purge(after(T0, 2 * SECOND))).toBe(1)
+  })
+
+  it('of the reports about an instance, of any replica, the latest stays, and none leaves a leaf', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const report = { instance: 'i-1', agent: 'agt_1', authority: 'aut_1', sequence: 7, seenAt: after(T0, SECOND) }
+    const other = { ...report, instance: 'i-2', sequence: 0 }
+    await store.report([report, other])
+    await store.report([])
+    await second.report([{ ...report, sequence: 6, seenAt: T0 }])
+    expect(await second.find('Adoption', { instance: 'i-1' })).toEqual(report)
+    const newer = { ...report, authority: 'aut_2', sequence: 9, seenAt: after(T0, 2 * SECOND) }
+    await second.report([newer])
+    expect(await store.list('Adoption', { limit: 10 })).toEqual([newer, other])
+    expect(await store.list('LogLeaf', { limit: 1 })).toEqual([])
+  })
+
+  it('an instance that was not seen for two days is forgotten, and any number of them', async () => {
+    const seen = (index: number, seenAt: Instant) => {
+      return { instance: `i-${String(index)}`, agent: 'agt_1', authority: 'aut_1', sequence: 7, seenAt }
+    }
+    await store.report(Array.from({ length: 1_500 }, (_, index) => seen(index, T0)))
+    await store.report([seen(9_999, after(T0, SECOND))])
+    expect(await store.purge(after(T0, 48 * HOUR + 1))).toBe(1_500)
+    expect((await store.list('Adoption', { limit: 10 })).map(({ instance }) => instance)).toEqual(['i-9999'])
+  })
+
+  it('two replicas that report the same instances at once do not wait for one another for ever', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const rows = Array.from({ length: 200 }, (_, index) => {
+      const instance = `i-${String(index)}`
+      return { instance, agent: 'agt_1', authority: 'aut_1', sequence: 7, seenAt: T0 }
+    })
+    const reports = Array.from({ length: 10 }, (_, index) =>
+      index % 2 === 0 ? store.report(rows) : second.report(rows.toReversed()),
+    )
+    await Promise.all(reports)
+    expect(await store.list('Adoption', { limit: 1_000 })).toHaveLength(200)
   })
 
   it('a lease has one holder until it runs out, and its fencing token rises with each change', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { leafMaker } from '#audit/index.ts'
 import type {
+  Adoptions,
   ClockMarks,
   Counters,
   EnrollSessions,
@@ -24,7 +25,7 @@ import { MemoryStore } from '../../fakes/memory-store.ts'
 
 /** What the suite asks of every store. */
 export interface Subject
-  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts {
+  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts, Adoptions {
   purge(before: Instant): Promise<number>
   purgeOutbox(before: Instant): Promise<number>
   close(): Promise<void>

@@ -39,6 +39,19 @@ export const INSERT_FIRST = {
   SealingKey: `INSERT INTO "SealingKey" ("id", "secret", "expiresAt") VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 } as const
 
+/** JSON of the rows; in one order, so that two replicas do not wait for one another. */
+export const REPORT_ADOPTION = `INSERT INTO "Adoption" ("instance", "agent", "authority", "sequence", "seenAt")
+  SELECT "instance", "agent", "authority", "sequence", "seenAt"
+    FROM jsonb_to_recordset($1::jsonb)
+      AS reported("instance" text, "agent" text, "authority" text, "sequence" bigint, "seenAt" bigint)
+    ORDER BY "instance"
+  ON CONFLICT ("instance") DO UPDATE SET
+    "agent" = excluded."agent",
+    "authority" = excluded."authority",
+    "sequence" = excluded."sequence",
+    "seenAt" = excluded."seenAt"
+  WHERE excluded."seenAt" >= "Adoption"."seenAt"`
+
 /** A bounded number of rows at a time, so that nobody waits for long. */
 export const PURGE = {
   Replay: purgeSql('Replay', 'key'),
@@ -55,7 +68,9 @@ export const SEQUENCE_AND_NOTIFY = {
     SELECT count, CASE WHEN count > 0 THEN pg_notify('${CHANNEL}', 'sequenced') END FROM counted`,
 } as const
 
-function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {
-  const expired = `SELECT "${key}" FROM "${table}" WHERE "expiresAt" < $1 LIMIT ${String(PURGE_CHUNK)}`
+export const PURGE_ADOPTION = purgeSql('Adoption', 'instance', 'seenAt')
+
+function purgeSql(table: (typeof PERISHABLE)[number] | 'Adoption', key: string, column = 'expiresAt'): string {
+  const expired = `SELECT "${key}" FROM "${table}" WHERE "${column}" < $1 LIMIT ${String(PURGE_CHUNK)}`
   return `DELETE FROM "${table}" WHERE "${key}" IN (${expired})`
 }

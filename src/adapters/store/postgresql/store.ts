@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
+import type { AdoptionRecord } from '#authority/index.ts'
 import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
@@ -14,7 +15,7 @@ import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { encodeRow, type Row } from '../rows.ts'
-import { firstEventId, PERISHABLE, purgeInChunks, type Store } from '../store.ts'
+import { ADOPTION_KEPT, firstEventId, PERISHABLE, purgeInChunks, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
@@ -25,9 +26,11 @@ import {
   INSERT_FIRST,
   OPEN_ENROLL_SESSION,
   PURGE,
+  PURGE_ADOPTION,
   PURGE_OUTBOX,
   READ_MARK,
   RELEASE,
+  REPORT_ADOPTION,
   SEQUENCE_AND_NOTIFY,
   WRITE_MARK,
 } from './fixed.ts'
@@ -130,6 +133,10 @@ export class PostgresqlStore implements Store {
     return (await this.#result(INSERT_FIRST[table], Object.values(stored))).rowCount === 1
   }
 
+  async report(rows: readonly AdoptionRecord[]): Promise<void> {
+    if (rows.length > 0) await this.#query(REPORT_ADOPTION, [JSON.stringify(rows)])
+  }
+
   async databaseNow(): Promise<Instant | null> {
     const [row] = await this.#query(DATABASE_NOW, [])
     return instant(Number(row?.['now']))
@@ -158,6 +165,8 @@ export class PostgresqlStore implements Store {
     for (const table of PERISHABLE) {
       total += await purgeInChunks(async () => (await this.#result(PURGE[table], [before])).rowCount ?? 0)
     }
+    const unseen = before - ADOPTION_KEPT
+    total += await purgeInChunks(async () => (await this.#result(PURGE_ADOPTION, [unseen])).rowCount ?? 0)
     return total
   }
 

@@ -33,6 +33,18 @@ export const INSERT_FIRST = {
   SealingKey: `INSERT INTO "SealingKey" ("id", "secret", "expiresAt") VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
 } as const
 
+/** JSON of the rows. */
+export const REPORT_ADOPTION = `INSERT INTO "Adoption" ("instance", "agent", "authority", "sequence", "seenAt")
+  SELECT
+    value ->> 'instance', value ->> 'agent', value ->> 'authority', value ->> 'sequence', value ->> 'seenAt'
+    FROM json_each(?) WHERE true
+  ON CONFLICT ("instance") DO UPDATE SET
+    "agent" = excluded."agent",
+    "authority" = excluded."authority",
+    "sequence" = excluded."sequence",
+    "seenAt" = excluded."seenAt"
+  WHERE excluded."seenAt" >= "Adoption"."seenAt"`
+
 /** A bounded number of rows at a time, so that nobody waits for long. */
 export const PURGE = {
   Replay: purgeSql('Replay', 'key'),
@@ -42,7 +54,9 @@ export const PURGE = {
 
 export const PURGE_OUTBOX = purgeOutboxSql('?')
 
-function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {
-  const expired = `SELECT "${key}" FROM "${table}" WHERE "expiresAt" < ? LIMIT ${String(PURGE_CHUNK)}`
+export const PURGE_ADOPTION = purgeSql('Adoption', 'instance', 'seenAt')
+
+function purgeSql(table: (typeof PERISHABLE)[number] | 'Adoption', key: string, column = 'expiresAt'): string {
+  const expired = `SELECT "${key}" FROM "${table}" WHERE "${column}" < ? LIMIT ${String(PURGE_CHUNK)}`
   return `DELETE FROM "${table}" WHERE "${key}" IN (${expired})`
 }

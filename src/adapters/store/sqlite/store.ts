@@ -1,5 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
+import type { AdoptionRecord } from '#authority/index.ts'
 import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -16,7 +17,7 @@ import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, encodeRow, type Row, type Stored } from '../rows.ts'
 import { Snapshot } from '../snapshot.ts'
-import { firstEventId, PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
+import { ADOPTION_KEPT, firstEventId, PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
 import { SqliteJournal } from './journal.ts'
@@ -29,9 +30,11 @@ import {
   LAST_SEQUENCE,
   OPEN_ENROLL_SESSION,
   PURGE,
+  PURGE_ADOPTION,
   PURGE_OUTBOX,
   READ_MARK,
   RELEASE,
+  REPORT_ADOPTION,
   WRITE_MARK,
 } from './fixed.ts'
 
@@ -152,6 +155,11 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#run(INSERT_FIRST[table], ...Object.values(stored)) === 1)
   }
 
+  async report(rows: readonly AdoptionRecord[]): Promise<void> {
+    if (rows.length > 0) this.#run(REPORT_ADOPTION, JSON.stringify(rows))
+    return Promise.resolve()
+  }
+
   async databaseNow(): Promise<Instant | null> {
     return Promise.resolve(null)
   }
@@ -174,6 +182,7 @@ export class SqliteStore implements Store {
   async purge(before: Instant): Promise<number> {
     let total = 0
     for (const table of PERISHABLE) total += await purgeInChunks(() => this.#run(PURGE[table], before))
+    total += await purgeInChunks(() => this.#run(PURGE_ADOPTION, before - ADOPTION_KEPT))
     return total
   }
 

@@ -2,26 +2,31 @@ import { encodeBundle, type Bundle } from '#spiffe/index.ts'
 import { toPem } from '#x509/index.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollChallenge, TpmChallenge } from '#flows/enroll-session.ts'
+import type { RenewalAdvice } from '#flows/renewal-info.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import { toBase64 } from '#kernel/bytes.ts'
 import { parseJson } from '#kernel/json.ts'
-import { toRfc3339 } from '#kernel/instant.ts'
+import { SECOND, toRfc3339 } from '#kernel/instant.ts'
 import {
   enrollAnswerRequest,
   enrollOutcome,
   enrollRequest,
   jwtSvidAnswer,
   jwtSvidRequest,
+  noBody,
   noQuery,
+  parseRenewalId,
+  renewalInfo,
   renewRequest,
   svidAnswer,
   type EnrollChallenge as ChallengeBody,
   type EnrollRequest as EnrollBody,
   type JwtSvidAnswer,
+  type RenewalInfo,
   type SvidAnswer as SvidBody,
   type TrustBundleDocument,
 } from '#wire/index.ts'
-import { route, SMALL_BODY } from '../build-route.ts'
+import { NO_BODY, route, SMALL_BODY } from '../build-route.ts'
 import type { Flows } from '../flows.ts'
 import type { Route } from '../route.ts'
 
@@ -72,6 +77,16 @@ function renderSvid({ answer, bundle }: Delivered): { readonly body: SvidBody } 
       lifetime_cut: svid.lifetimeCut,
       ...(svid.witSvid === null ? {} : { wit_svid: svid.witSvid }),
     },
+  }
+}
+
+function renderAdvice({ window, askAgainIn }: RenewalAdvice): {
+  readonly body: RenewalInfo
+  readonly headers: Readonly<Record<string, string>>
+} {
+  return {
+    body: { suggested_window: { start: toRfc3339(window.start), end: toRfc3339(window.end) } },
+    headers: { 'retry-after': String(askAgainIn / SECOND) },
   }
 }
 
@@ -133,6 +148,22 @@ export const ENROLLMENT_ROUTES: readonly Route[] = [
     status: 200,
     flow: async (flows, { caller, body }) => deliver(flows, await flows.renew(caller, body)),
     render: renderSvid,
+  }),
+  route({
+    ...base,
+    method: 'GET',
+    id: 'renewalInfo',
+    summary: 'When a certificate is best renewed (RFC 9773 section 4): in the past means at once',
+    path: '/v1/renewal-info/{certificate}',
+    callers: ['anyone'],
+    authentication: 'renewal',
+    takes: 'nothing',
+    limits: NO_BODY,
+    schema: { body: noBody, query: noQuery, answer: renewalInfo },
+    status: 200,
+    hot: false,
+    flow: (flows, { path }) => flows.renewalInfo(parseRenewalId(path['certificate'] ?? '')),
+    render: renderAdvice,
   }),
   route({
     ...base,

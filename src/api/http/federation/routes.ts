@@ -107,6 +107,7 @@ export const FEDERATION_ROUTES: readonly Route[] = [
     id: 'trustBundle',
     summary: 'The SPIFFE trust bundle',
     path: '/bundle',
+    authentication: 'renewal',
     schema: { body: noBody, query: noQuery, answer: trustBundle },
     flow: (flows) => Promise.resolve(encodeBundle(flows.authorities.current().bundle())),
     render: (body) => ({ body, headers: { ...CACHED, 'content-type': 'application/json' } }),

@@ -1,0 +1,41 @@
+import { decodeJwt } from 'jose'
+import { JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
+import { BILLING, type Enrolled, type TestHouse } from './server.ts'
+
+/** A task token that a server has issued. */
+export interface HeldToken {
+  readonly text: string
+  readonly jti: string
+  readonly task: string
+  readonly status: { readonly idx: number; readonly uri: string }
+}
+
+/** A new task of the agent and the first token under it, all over HTTP. */
+export async function takeToken(house: TestHouse, { identity: as, svid }: Enrolled): Promise<HeldToken> {
+  const jwt = await house.ask('/v1/jwt-svid', { as, json: { audience: ['https://id.example.org'] } })
+  const authority = [{ type: 'task', resource: BILLING, actions: ['read'] }]
+  const task = await house.ask('/v1/tasks', { as, json: { authority, expires_in: 600 } })
+  const form = {
+    grant_type: TOKEN_EXCHANGE_GRANT,
+    client_id: svid.spiffe_id,
+    subject_token: String(jwt.body['token']),
+    subject_token_type: JWT_TYPE,
+    task_id: String(task.body['id']),
+    resource: BILLING,
+  }
+  const answer = await house.ask('/oauth2/token', { as, form })
+  if (answer.status !== 200) throw new TypeError(`no token: ${JSON.stringify(answer.body)}`)
+  const text = String(answer.body['access_token'])
+  const { jti = '', status } = decodeJwt<{ status: { status_list: HeldToken['status'] } }>(text)
+  return { text, jti, task: form.task_id, status: status.status_list }
+}
+
+/** Asks again until it holds, for twenty seconds at most; the last answer is the answer. */
+export async function eventually<Value>(ask: () => Promise<Value>, holds: (value: Value) => boolean): Promise<Value> {
+  const end = performance.now() + 20_000
+  for (;;) {
+    const value = await ask()
+    if (holds(value) || performance.now() > end) return value
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
