@@ -82,6 +82,12 @@ const GROUPS: readonly (readonly [readonly string[], (program: Command) => Promi
     },
   ],
   [
+    ['feed'],
+    async (program) => {
+      ;(await import('./commands/feed.ts')).feedCommand(program)
+    },
+  ],
+  [
     ['bundle'],
     async (program) => {
       ;(await import('./commands/bundle.ts')).bundleCommands(program)

@@ -34,6 +34,20 @@ export async function callApi(target: ApiOrigin, call: ApiCall): Promise<JsonVal
   throw refusal(answer.statusCode, body, Number([answer.headers['retry-after']].flat()[0]))
 }
 
+/**
+ * The body of an answer that goes on, as it comes. @throws as `callApi`; SERVER_UNREACHABLE too when it breaks off
+ */
+export async function* streamApi(target: ApiOrigin, call: ApiCall): AsyncGenerator<string> {
+  const answer = await send(target, call)
+  if (answer.statusCode !== 200) throw refusal(answer.statusCode, await readBody(answer))
+  const decoder = new TextDecoder()
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) yield decoder.decode(chunk, { stream: true })
+  } catch (cause) {
+    throw clientError('SERVER_UNREACHABLE', { cause, message: reasonOf(cause) })
+  }
+}
+
 async function send(target: ApiOrigin, call: ApiCall): Promise<Dispatcher.ResponseData> {
   try {
     return await request(new URL(call.path, target.origin), {

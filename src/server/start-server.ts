@@ -29,6 +29,7 @@ import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 import { checkDataFolder } from './data-folder.ts'
 import { startDuties } from './duties.ts'
+import { Leadership } from './leadership.ts'
 import { adminPeer, listenAdmin } from './listeners/admin-socket.ts'
 import { listenHttps, type HttpsListener } from './listeners/https.ts'
 import type { Listener } from './listeners/listen.ts'
@@ -94,7 +95,10 @@ export async function startServer(
     }
     // 4. What has to be done again and again.
     await keepCertificates({ own, publicCertificate, https, metrics })
-    const charges = { ports, denials, metrics, https, own, publicCertificate, crlObserver: crlObserver(metrics, log) }
+    const leadership = new Leadership(ports.store, ports.clock, ports.replica)
+    opened.push(() => leadership.resign())
+    const common = { ports, leadership, denials, metrics, https, own, publicCertificate }
+    const charges = { ...common, crlObserver: crlObserver(metrics, log) }
     const duties = startDuties(dutiesOf(charges), (duty, error) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })

@@ -21,11 +21,11 @@ import type {
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
-import { newId } from '#kernel/ids.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { shapeOf, type TableShape } from '../../src/adapters/store/columns.ts'
 import { compare, passes, testsOf, type Scalar, type Test } from '../../src/adapters/store/conditions.ts'
+import { EventIds } from '../../src/adapters/store/event-ids.ts'
 import { storeError } from '../../src/adapters/store/errors.ts'
 import { Hints, isUrgent } from '../../src/adapters/store/hints.ts'
 import { planOf } from '../../src/adapters/store/plan.ts'
@@ -67,7 +67,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
 
   readonly #hints = new Hints()
   readonly #clock: Clock
-  readonly #random: Random
+  readonly #ids: EventIds
   readonly #replica: string
   readonly #makeLeaf: MakeLeaf
   #counters = new Map<string, number>()
@@ -77,9 +77,10 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
 
   constructor(options: MemoryStoreOptions = {}) {
     this.#clock = options.clock ?? new FakeClock()
-    this.#random = options.random ?? new FakeRandom('memory-store')
+    const random = options.random ?? new FakeRandom('memory-store')
+    this.#ids = new EventIds(random)
     this.#replica = options.replica ?? 'memory'
-    this.#makeLeaf = leafMaker(this.#random)
+    this.#makeLeaf = leafMaker(random)
   }
 
   /** Puts a row there without a commit, for the preparation of a test. */
@@ -303,7 +304,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
 
   #publish(event: Commit['events'][number]): void {
     const now = this.#clock.now()
-    const row = { id: newId('event', now, this.#random), ...event, createdAt: now, position: null }
+    const row = { id: this.#ids.next(now), ...event, createdAt: now, position: null }
     this.events.push(row)
     this.seed('Outbox', row)
   }

@@ -2,9 +2,9 @@ import type { LeafDraft, MakeLeaf } from '#audit/index.ts'
 import type { Committed, OutboxEvent } from '#flows/ports.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
-import { newId } from '#kernel/ids.ts'
 import type { Random } from '#kernel/random.ts'
 import { shapeOf } from './columns.ts'
+import { EventIds } from './event-ids.ts'
 import { encodeRow, type StoredRow } from './rows.ts'
 
 /** What one commit leaves in the log and in the outbox. */
@@ -28,10 +28,12 @@ export interface LogSequenceOptions {
  */
 export class LogSequence {
   readonly #options: LogSequenceOptions
+  readonly #ids: EventIds
   #next: number
 
   constructor(options: LogSequenceOptions, next: number) {
     this.#options = options
+    this.#ids = new EventIds(options.random)
     this.#next = next
   }
 
@@ -45,14 +47,14 @@ export class LogSequence {
 
   /** @throws AUDIT_LEAF_INVALID; the number is then not taken */
   permitted(draft: LeafDraft, events: readonly OutboxEvent[]): LogRows {
-    const { clock, random, replica, makeLeaf } = this.#options
+    const { clock, replica, makeLeaf } = this.#options
     const place = { at: clock.now(), replica, seq: this.#next }
     const made = makeLeaf(draft, place)
     const { bytes, hash } = made
     const { type, actor, object } = draft
     const leaf = encodeRow(shapeOf('LogLeaf'), { hash, ...place, type, actor, object, bytes, position: null })
     const outbox = events.map((event) => ({
-      id: newId('event', place.at, random),
+      id: this.#ids.next(place.at),
       type: event.type,
       data: event.data,
       createdAt: place.at,

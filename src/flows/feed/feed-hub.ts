@@ -6,6 +6,7 @@ import { frame, type Frame } from './frame.ts'
 import type { FramePorts } from './frames-of-cutoff.ts'
 import { framesOfEvent, isQuiet } from './frames-of-event.ts'
 import { Listener } from './listener.ts'
+import { SharedResources } from './shared-resources.ts'
 
 export interface FeedHubPorts extends FramePorts {
   readonly signal: OutboxSignal
@@ -36,6 +37,7 @@ export class FeedHub {
   readonly #ports: FeedHubPorts
   readonly #options: FeedHubOptions
   readonly #listeners = new Set<Listener>()
+  readonly resources: SharedResources
   readonly #follower: Follower
   readonly #timer: NodeJS.Timeout
   #position: number
@@ -44,6 +46,7 @@ export class FeedHub {
     this.#ports = ports
     this.#options = options
     this.#position = from
+    this.resources = new SharedResources(ports.reader)
     this.#follower = follow(ports, { from, onEvents: (events) => this.#onEvents(events), onFailure: options.onFailure })
     this.#timer = setInterval(() => {
       this.beat().catch(options.onFailure)

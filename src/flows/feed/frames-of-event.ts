@@ -11,8 +11,8 @@ type OfType = (ports: FramePorts, data: JsonObject) => Promise<readonly Frame[]>
 
 /** What of an event receivers are told besides what it cut off. */
 const OF_TYPE: Readonly<Record<string, OfType>> = {
-  'agent.suspended': (ports, data) => agentState(ports, data, 'suspended'),
-  'agent.resumed': (ports, data) => agentState(ports, data, 'active'),
+  'agent.suspended': agentState,
+  'agent.resumed': agentState,
   'authority.changed': ({ authorities }) => {
     const sequence = Number(authorities.current().sequence)
     return Promise.resolve([frame('trust', { sequence }, null)])
@@ -37,13 +37,15 @@ export function isQuiet({ type }: SequencedEvent): boolean {
 
 const QUIET: ReadonlySet<string> = new Set(['certificate.issued', 'token.issued', 'task.opened'])
 
-async function agentState(
-  { reader, profile }: FramePorts,
-  data: JsonObject,
-  state: 'active' | 'suspended',
-): Promise<readonly Frame[]> {
+/**
+ * How the agent stands now, whatever the event says: should those of two replicas come in another order than they
+ * happened, the last word is right all the same.
+ */
+async function agentState({ reader, profile }: FramePorts, data: JsonObject): Promise<readonly Frame[]> {
   const agent = await reader.find('Agent', { id: textOf(data['agent']) })
-  if (agent === null || agent.permissions.length === 0) return []
+  // One that has been retired since is cut off, certificates and all.
+  if (agent === null || agent.state === 'retired' || agent.permissions.length === 0) return []
+  const { state } = agent
   const spiffeId = `spiffe://${profile.trustDomain.name}${agent.path}`
   const audiences = agent.permissions.map(({ audience }) => audience)
   return [frame('agent', { spiffe_id: spiffeId, state }, audiences)]

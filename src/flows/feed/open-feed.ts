@@ -1,6 +1,6 @@
 import type { Caller } from '#authentication/index.ts'
 import type { ResourceRecord } from '#registry/index.ts'
-import { activeResources, resourcesOf } from './audiences.ts'
+import { resourcesOf } from './audiences.ts'
 import { feedError } from './errors.ts'
 import type { FeedHub } from './feed-hub.ts'
 import { newestPosition, oldestPosition, readEvents } from './follow.ts'
@@ -147,8 +147,8 @@ async function canContinue(
   return !added.some(({ data }) => typeof data['resource'] === 'string' && own.has(data['resource']))
 }
 
-async function ownResources({ reader, profile }: FeedPorts, caller: Caller): Promise<readonly ResourceRecord[]> {
-  return resourcesOf(caller, await activeResources(reader), profile.trustDomain.name)
+async function ownResources({ feed, profile }: FeedPorts, caller: Caller): Promise<readonly ResourceRecord[]> {
+  return resourcesOf(caller, await feed.resources.read(), profile.trustDomain.name)
 }
 
 function isSame(resources: readonly ResourceRecord[], audiences: ReadonlySet<string>): boolean {

@@ -7,7 +7,7 @@ import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
 import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
-import { Leadership } from '../leadership.ts'
+import type { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
@@ -16,6 +16,7 @@ import type { ServerPorts } from './ports.ts'
 
 export interface Charges {
   readonly ports: ServerPorts
+  readonly leadership: Leadership
   readonly denials: AnonymousDenials
   readonly crlObserver: CrlObserver
   readonly metrics: Metrics
@@ -26,8 +27,7 @@ export interface Charges {
 
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
-  const { ports, denials, crlObserver: observer } = charges
-  const leadership = new Leadership(ports.store, ports.clock, ports.replica)
+  const { ports, denials, leadership, crlObserver: observer } = charges
   const leader = { ports, leadership }
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
@@ -101,7 +101,7 @@ export async function keepCertificates({
   publicCertificate,
   https,
   metrics,
-}: Omit<Charges, 'ports' | 'denials' | 'crlObserver'>): Promise<void> {
+}: Omit<Charges, 'ports' | 'leadership' | 'denials' | 'crlObserver'>): Promise<void> {
   if (publicCertificate?.reload() === true) https.usePublic()
   if (own.isDue) {
     await own.renew()

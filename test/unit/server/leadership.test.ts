@@ -31,6 +31,14 @@ describe('a duty that one replica does for all', () => {
     expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
   })
 
+  it('is left to the others at once by one who resigns', async () => {
+    const { one, two } = replicas()
+    expect(await one.holds('sequence', 10 * SECOND)).toBe(true)
+    await one.resign()
+    expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
+    expect(await one.holds('sequence', 10 * SECOND)).toBe(false)
+  })
+
   it('asks the store again only when half of the lease is over', async () => {
     const { clock, asked, one } = replicas()
     for (let tick = 0; tick < 24; tick++) {
