@@ -17,6 +17,7 @@ import { CEREMONY_ERRORS } from './ceremony/errors.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
+import { SSF_ERRORS } from './ssf/errors.ts'
 
 /** What the codecs refuse: somebody sent something malformed. */
 export const CODEC_ERRORS = {
@@ -47,6 +48,7 @@ export const FLOW_ERRORS = {
   ...JWT_SVID_ERRORS,
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,
+  ...SSF_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */

@@ -65,6 +65,7 @@ describe('the table of routes', () => {
       'jwtSvidKeys',
       'openapi',
       'openidConfiguration',
+      'ssfConfiguration',
       'statusList',
       'trustBundle',
       'whoami',

@@ -75,8 +75,8 @@ function expressOf(options: DispatchOptions): Express {
   return app
 }
 
-function lowerCase(method: Method): 'get' | 'post' | 'delete' {
-  const names = { GET: 'get', POST: 'post', DELETE: 'delete' } as const
+function lowerCase(method: Method): Lowercase<Method> {
+  const names = { GET: 'get', POST: 'post', PUT: 'put', PATCH: 'patch', DELETE: 'delete' } as const
   return names[method]
 }
 

@@ -3,6 +3,7 @@ import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { SSF_CODES } from './ssf-failures.ts'
 import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
@@ -263,6 +264,11 @@ export const FAILURES = {
   ...TASKS,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
+  ...each(DENIED, ['SSF_RECEIVER_UNKNOWN']),
+  ...each({ status: 404 }, ['SSF_STREAM_UNKNOWN']),
+  ...each({ status: 409 }, ['SSF_STREAMS_TOO_MANY', 'SSF_STREAM_CHANGED']),
+  ...each({ status: 429, retryAfter: 60 }, ['SSF_STREAM_FULL']),
+  ...each({ status: 400 }, SSF_CODES),
   ...each({ status: 400 }, ['CURSOR_INVALID', 'LIMIT_INVALID', 'JWT_SVID_AUDIENCE_INVALID']),
 } as const satisfies Record<PublicCode, Failure>
 

@@ -5,7 +5,7 @@ import type { Milliseconds } from '#kernel/instant.ts'
 import type { WireSchema } from '#wire/index.ts'
 import type { Flows } from './flows.ts'
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** Which listener serves it: `api` on HTTPS and the admin socket, the others on their own plain port. */
 export type Surface = 'api' | 'status' | 'health'

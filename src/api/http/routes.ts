@@ -9,6 +9,7 @@ import { OAUTH_ROUTES } from './oauth/routes.ts'
 import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
+import { SSF_ROUTES } from './ssf/routes.ts'
 import { STATUS_LIST_ROUTE } from './status/list-route.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
 import { TASK_ROUTES } from './tasks/routes.ts'
@@ -25,6 +26,7 @@ const DESCRIBED: readonly Route[] = [
   ...REVOCATION_ROUTES,
   ...STATUS_ROUTES,
   STATUS_LIST_ROUTE,
+  ...SSF_ROUTES,
   ...HEALTH_ROUTES,
 ]
 

@@ -7,6 +7,7 @@ import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
+import type { EventPush } from '#flows/ssf/ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile } from '#issuance/index.ts'
@@ -16,6 +17,7 @@ import { serverNames } from '../addresses.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
 import { ServerKeys } from './keys.ts'
+import { eventPushOf } from './event-push.ts'
 import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
@@ -28,6 +30,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly statusIndexes: StatusIndexes
   readonly nonces: ProofNonces
   readonly users: Users
+  readonly push: EventPush
   readonly replica: string
 }
 
@@ -45,6 +48,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   const foreign = { outbound: new Outbound(), clock }
   const providers = readProviders(config, foreign)
   const users = usersOf(config.users, foreign)
+  const push = eventPushOf(config.security_events, foreign.outbound)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -69,6 +73,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
     attestors,
     users,
+    push,
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),
