@@ -24,6 +24,8 @@ const SERIES: readonly (readonly [series: string, first: number, last: number])[
   ['WI-', 1, 5],
   ['W-', 1, 10],
   ['PR-', 1, 1],
+  ['SL-', 1, 5],
+  ['SS-', 1, 7],
   ['promise ', 1, 14],
 ]
 
