@@ -8,6 +8,14 @@ export {
   type JwksKind,
 } from './authority-set.ts'
 export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
+export {
+  DELEGATE_LIFETIME,
+  delegateOf,
+  dueDelegates,
+  isAnsweredFor,
+  type DelegateFacts,
+  type DelegateStep,
+} from './delegates.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
 export { algorithmOf, AUTHORITY_KINDS } from './records.ts'
@@ -16,10 +24,12 @@ export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, 
 export {
   activeSigner,
   candidateSigner,
+  delegateSigner,
   requireAuthority,
   revokingSigner,
   type ActiveSigner,
   type CandidateSigner,
+  type DelegateSigner,
   type RevokingSigner,
   type SigningAuthority,
   type Standing,

@@ -2,20 +2,22 @@ import { equal, type Bytes } from '#kernel/bytes.ts'
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Signer } from '#kernel/signer.ts'
-import { parseCertificate, parsePublicKey, type Certificate, type PublicKey } from '#x509/index.ts'
+import { parseCertificate, parsePublicKey, PURPOSE, type Certificate, type PublicKey } from '#x509/index.ts'
 import { authorityError } from './errors.ts'
 import type { AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
 
 /**
  * An active authority signs for others; a candidate only its own certificate and the canary. One that is `revoking` signs
- * what its certificates' status is, also when it has retired (R11).
+ * what its certificates' status is, also when it has retired (R11). A `delegate` signs OCSP answers in the name of its
+ * issuer and nothing else, and nobody else's key does.
  */
-export type Standing = 'active' | 'candidate' | 'revoking'
+export type Standing = 'active' | 'candidate' | 'revoking' | 'delegate'
 
 const STATES: Readonly<Record<Standing, readonly AuthorityState[]>> = {
   active: ['active'],
   candidate: ['prepared', 'published'],
   revoking: ['published', 'active', 'retiring', 'retired', 'tainted'],
+  delegate: ['active'],
 }
 
 /**
@@ -27,6 +29,8 @@ export class SigningAuthority<Its extends Standing = Standing> {
   readonly standing: Its
   readonly authorityId: string
   readonly kind: AuthorityKind
+  /** Id of the authority that signed its certificate; null when self-signed or not X.509. */
+  readonly issuer: string | null
   readonly kid: string
   readonly algorithm: SignatureAlgorithm
   readonly publicKey: PublicKey
@@ -40,6 +44,7 @@ export class SigningAuthority<Its extends Standing = Standing> {
     this.standing = standing
     this.authorityId = record.id
     this.kind = record.kind
+    this.issuer = record.issuer
     this.kid = record.kid
     this.algorithm = record.algorithm
     this.publicKey = parsePublicKey(record.publicKey)
@@ -50,13 +55,15 @@ export class SigningAuthority<Its extends Standing = Standing> {
 
   /** See `activeSigner` and `candidateSigner`. */
   static of<Its extends Standing>(standing: Its, record: AuthorityRecord, signer: Signer): SigningAuthority<Its> {
-    if (!STATES[standing].includes(record.state)) {
+    const isOfItsKind = (standing === 'delegate') === (record.kind === 'ocsp')
+    if (!isOfItsKind || !STATES[standing].includes(record.state)) {
       throw authorityError('AUTHORITY_NOT_ACTIVE', { details: { authority: record.id, state: record.state } })
     }
     const isSameKey = equal(signer.publicKey, record.publicKey) && signer.algorithm === record.algorithm
     if (!isSameKey) throw authorityError('AUTHORITY_KEY_MISMATCH', { details: { authority: record.id } })
     const authority = new SigningAuthority(standing, record, signer)
-    if (authority.certificate !== null) requireAuthority(authority.certificate, record)
+    if (standing === 'delegate') requireDelegate(authority.certificate, record)
+    else if (authority.certificate !== null) requireAuthority(authority.certificate, record)
     return authority
   }
 
@@ -76,6 +83,8 @@ export type ActiveSigner = SigningAuthority<'active'>
 export type CandidateSigner = SigningAuthority<'candidate'>
 /** Proof that the authority is or was one that signs for others: it may say what was taken back, and nothing else. */
 export type RevokingSigner = SigningAuthority<'revoking'>
+/** Proof that it is the OCSP responder of its issuer, by a certificate that is good for nothing else (O4). */
+export type DelegateSigner = SigningAuthority<'delegate'>
 
 /** @throws AUTHORITY_NOT_ACTIVE, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
 export function activeSigner(record: AuthorityRecord, signer: Signer): ActiveSigner {
@@ -90,6 +99,20 @@ export function candidateSigner(record: AuthorityRecord, signer: Signer): Candid
 /** @throws AUTHORITY_NOT_ACTIVE when it is only prepared, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
 export function revokingSigner(record: AuthorityRecord, signer: Signer): RevokingSigner {
   return SigningAuthority.of('revoking', record, signer)
+}
+
+/** @throws AUTHORITY_NOT_ACTIVE unless it is an active responder, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID */
+export function delegateSigner(record: AuthorityRecord, signer: Signer): DelegateSigner {
+  return SigningAuthority.of('delegate', record, signer)
+}
+
+/** @throws AUTHORITY_CERTIFICATE_INVALID unless it is made for OCSP and nothing else; AUTHORITY_KEY_MISMATCH */
+function requireDelegate(certificate: Certificate | null, key: { readonly publicKey: Bytes }): void {
+  const purposes = certificate?.extension('extKeyUsage')?.purposes ?? []
+  if (certificate === null || certificate.isAuthority || purposes.join() !== PURPOSE.ocspSigning) {
+    throw authorityError('AUTHORITY_CERTIFICATE_INVALID')
+  }
+  if (!equal(certificate.publicKey.spki, key.publicKey)) throw authorityError('AUTHORITY_KEY_MISMATCH')
 }
 
 /** @throws AUTHORITY_CERTIFICATE_INVALID unless it may sign certificates and CRLs; AUTHORITY_KEY_MISMATCH */

@@ -68,10 +68,15 @@ function formBody(call: ApiCall): string | null {
   return call.form === undefined ? null : new URLSearchParams(call.form).toString()
 }
 
-async function readBody(answer: Dispatcher.ResponseData): Promise<string> {
+/** What a server said that did not answer as it was asked. @throws SERVER_ANSWER_INVALID */
+export async function refusalOf(status: number, body: Dispatcher.ResponseData['body']): Promise<WritError> {
+  return refusal(status, await readBody({ body }))
+}
+
+async function readBody({ body }: Pick<Dispatcher.ResponseData, 'body'>): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
     length += chunk.length
     if (length > MAX_ANSWER) throw clientError('SERVER_ANSWER_INVALID', { message: 'the answer is too large' })
     chunks.push(chunk)

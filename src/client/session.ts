@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { Bytes } from '#kernel/bytes.ts'
 import { fromRfc3339, type Instant } from '#kernel/instant.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
@@ -24,6 +25,7 @@ import { credentialOf, verifiedAgent } from './connect.ts'
 import { identityFrom } from './enroll.ts'
 import { anchorsOf, type Identity } from './identity.ts'
 import { signerOf, type IdentityKey } from './identity-key.ts'
+import { feedCall, openFeed, type FeedRequest } from './open-feed.ts'
 import { openTask, type OpenTaskOptions } from './open-task.ts'
 import { serverExpectation } from './server-trust.ts'
 import { SignedCalls, type Means } from './signed-calls.ts'
@@ -188,6 +190,13 @@ export class Session {
   /** The newest SPIFFE bundle document of our trust domain. */
   async fetchBundle(): Promise<string> {
     return JSON.stringify(await this.#call({ method: 'GET', path: '/bundle' }))
+  }
+
+  /** The live feed of what was revoked, for the audiences that we may act for: `openFeed` of a receiver's live view. */
+  async openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+    const call = feedCall(request)
+    const signed = this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer())
+    return openFeed({ dispatcher: this.#dispatcher, origin: this.identity.server }, signed, request.signal)
   }
 
   #knownIssuer: string | undefined

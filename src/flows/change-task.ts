@@ -2,11 +2,18 @@ import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { FOR_EVER, pastEverything, raiseCutoff, revocationError } from '#revocation/index.ts'
+import {
+  FOR_EVER,
+  pastEverything,
+  raiseCutoff,
+  revocationError,
+  revocationNotice,
+  type CutoffChange,
+} from '#revocation/index.ts'
 import { isEnded, nextState, stateAt, tasksError, viewOf } from '#tasks/index.ts'
 import type { TaskAction, TaskRecord, TaskState, TaskView } from '#tasks/index.ts'
 import { recordingDenials } from './recorded-story.ts'
-import type { Change, Guard, Reader, StoryPorts } from './ports.ts'
+import type { Guard, Reader, StoryPorts } from './ports.ts'
 import { findTask, type TaskRight } from './task-access.ts'
 
 /** One way in which a task changes. */
@@ -73,14 +80,26 @@ async function changeOnce(ports: StoryPorts, caller: Caller, id: string, change:
       policy: null,
       commitments: { agent: task.agent, from: task.state, to: state, transaction: task.transaction },
     },
-    events: [{ type: `task.${change.target}`, data: { task: task.id, agent: task.agent } }],
+    events: [
+      {
+        type: `task.${change.target}`,
+        data: {
+          task: task.id,
+          agent: task.agent,
+          ...revocationNotice(
+            now,
+            cut.changes.map(({ row }) => row),
+          ),
+        },
+      },
+    ],
   })
   return viewOf({ ...task, ...set }, agent.name, now)
 }
 
 interface TokenCut {
   readonly guards: readonly Guard[]
-  readonly changes: readonly Change[]
+  readonly changes: readonly CutoffChange[]
 }
 
 async function cutTokens(

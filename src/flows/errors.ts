@@ -13,7 +13,9 @@ import { TASKS_ERRORS } from '#tasks/index.ts'
 import { TPM_ERRORS } from '#tpm/index.ts'
 import { WIRE_ERRORS } from '#wire/index.ts'
 import { X509_ERRORS } from '#x509/index.ts'
+import { AUTHZ_ERRORS } from './authorize/errors.ts'
 import { CEREMONY_ERRORS } from './ceremony/errors.ts'
+import { FEED_ERRORS } from './feed/errors.ts'
 import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
@@ -44,7 +46,9 @@ export const ROOM_ERRORS = {
 
 /** What is refused where rooms are joined. */
 export const FLOW_ERRORS = {
+  ...AUTHZ_ERRORS,
   ...CEREMONY_ERRORS,
+  ...FEED_ERRORS,
   ...JWT_SVID_ERRORS,
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,

@@ -85,6 +85,6 @@ function readToken(ports: VerifyPorts, token: string, now: Instant): TaskTokenCl
 }
 
 /** Exact SPIFFE IDs, or the ID of an agent, which covers its instances. */
-function mayActFor(resource: ResourceRecord, spiffeId: string, agentId: string): boolean {
+export function mayActFor(resource: ResourceRecord, spiffeId: string, agentId: string): boolean {
   return resource.spiffeIds.includes(spiffeId) || resource.spiffeIds.includes(agentId)
 }

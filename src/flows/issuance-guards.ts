@@ -1,7 +1,7 @@
 import type { AuthorityState } from '#authority/index.ts'
 import { issuanceError, type CertificateRecord, type IssuanceProfile } from '#issuance/index.ts'
 import type { InstanceRecord, Registration } from '#registry/index.ts'
-import { credentialCutoffKeys, cutoffKey, liveCutoffGuard } from '#revocation/index.ts'
+import { credentialCutoffKeys, liveCutoffGuard, ownCutoffKeys } from '#revocation/index.ts'
 import type { Change, Guard } from './ports.ts'
 
 export interface IssuanceFacts {
@@ -38,11 +38,7 @@ export function ownGuards(
   certificate: CertificateRecord,
   states: readonly AuthorityState[] = SIGNING,
 ): readonly Guard[] {
-  const keys = [
-    cutoffKey('trust-domain', profile.trustDomain.name),
-    cutoffKey('authority', certificate.authority),
-    cutoffKey('spki', certificate.spkiHash),
-  ]
+  const keys = ownCutoffKeys({ trustDomain: profile.trustDomain.name, certificate })
   const cutOff = () => issuanceError('ISSUANCE_CUT_OFF', { details: { serial: certificate.serial } })
   return [liveCutoffGuard(keys, certificate.issuedAt, cutOff), authorityGuard(certificate.authority, states)]
 }

@@ -23,7 +23,8 @@ export async function listAuthorities(reader: Reader): Promise<readonly Authorit
 
 /**
  * The authorities as the store has them, with the keys of the active ones. The key of a root is left alone: whoever
- * signs an issuing authority opens it for as long as that takes.
+ * signs an issuing authority opens it for as long as that takes. Those of OCSP responders are the responder's to open:
+ * a server whose answers fail goes on issuing.
  * @throws KEY_…, AUTHORITY_KEY_MISMATCH, AUTHORITY_CERTIFICATE_INVALID: a server that cannot sign as it should must say so
  */
 export async function loadAuthorities(ports: LoadAuthoritiesPorts): Promise<AuthoritySet> {
@@ -46,7 +47,7 @@ async function openAuthorities(
   { keys, profile }: LoadAuthoritiesPorts,
   records: readonly AuthorityRecord[],
 ): Promise<AuthoritySet> {
-  const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root')
+  const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root' && kind !== 'ocsp')
   const opened = needed.map(async ({ id, keyReference, publicKey }): Promise<[string, Signer]> => [
     id,
     await keys.open(keyReference, publicKey),

@@ -161,6 +161,18 @@ export interface Sequencer {
   sequence(table: 'LogLeaf' | 'Outbox'): Promise<number>
 }
 
+/** What a hint is about: rows that have no position yet, or rows that got theirs. */
+export type OutboxNews = 'written' | 'sequenced'
+
+/**
+ * Wakes those who give or follow positions, on every replica. A hint may come early, late, twice or never: whoever
+ * listens also looks by itself from time to time, and never believes more than what it then finds.
+ */
+export interface OutboxSignal {
+  /** Answers how to stop. A listener must not throw. */
+  subscribe(listener: (news: OutboxNews) => void): () => void
+}
+
 /** The highest wall-clock time at which this replica has issued (promise 12). */
 export interface ClockMarks {
   read(replica: string): Promise<Instant | null>

@@ -2,6 +2,7 @@ import { record } from '#audit/index.ts'
 import { issuanceError, type CertificateRecord } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { instant, MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import { listingOf } from './crl/list-certificate.ts'
 import type { Commit, StoryPorts } from './ports.ts'
 
 /** No signer takes as long; one that does finds its intent gone and discards the signature. */
@@ -51,7 +52,11 @@ function hasPrefix(serial: string, prefix: number): boolean {
   return Number.parseInt(serial.slice(0, 2), 16) === prefix
 }
 
-async function giveUp({ journal }: Pick<StoryPorts, 'journal'>, { serial }: CertificateRecord): Promise<boolean> {
+async function giveUp(
+  { reader, journal, clock }: Pick<StoryPorts, 'reader' | 'journal' | 'clock'>,
+  certificate: CertificateRecord,
+): Promise<boolean> {
+  const { serial } = certificate
   const commit: Commit = {
     lock: 'issue',
     guards: [],
@@ -63,6 +68,8 @@ async function giveUp({ journal }: Pick<StoryPorts, 'journal'>, { serial }: Cert
         set: { state: 'abandoned', idempotencyKey: null },
         refuse: () => issuanceError('CERTIFICATE_STATE_CHANGED', { details: { serial } }),
       },
+      // It may have been signed, and the signature lost: whoever finds it is told that it is worth nothing.
+      ...(await listingOf(reader, certificate, 'unspecified', clock.now())),
     ],
     leaf: {
       type: 'certificate.abandoned',
@@ -79,7 +86,7 @@ async function giveUp({ journal }: Pick<StoryPorts, 'journal'>, { serial }: Cert
     await record(journal, commit)
     return true
   } catch (error) {
-    if (isWritError(error, 'CERTIFICATE_STATE_CHANGED')) return false
+    if (isWritError(error, 'CERTIFICATE_STATE_CHANGED', 'CRL_CHANGED')) return false
     throw error
   }
 }

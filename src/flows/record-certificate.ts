@@ -47,7 +47,15 @@ export async function recordIntent(
 export async function recordIssued(
   journal: Journal,
   { record: row, certificate }: Issued,
-  { actor, changes }: { readonly actor: string; readonly changes: readonly Change[] },
+  {
+    actor,
+    changes,
+    commitments = {},
+  }: {
+    readonly actor: string
+    readonly changes: readonly Change[]
+    readonly commitments?: LeafDraft['commitments']
+  },
 ): Promise<void> {
   const { serial } = row
   const refuse = () => issuanceError('ISSUANCE_INTERRUPTED', { details: { serial } })
@@ -71,7 +79,7 @@ export async function recordIssued(
       decision: 'permit',
       inputDigest: null,
       policy: null,
-      commitments: { certificate: `sha-256:${toHex(certificate.fingerprint)}` },
+      commitments: { ...commitments, certificate: `sha-256:${toHex(certificate.fingerprint)}` },
     },
     events: [{ type: 'certificate.issued', data: { serial, instance: row.instance } }],
   })

@@ -2,7 +2,7 @@ import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { FOR_EVER, raiseCutoff, revocationError } from '#revocation/index.ts'
+import { FOR_EVER, raiseCutoff, revocationError, revocationNotice } from '#revocation/index.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
 import { oauthError } from './oauth-errors.ts'
 import type { StoryPorts } from './ports.ts'
@@ -82,7 +82,12 @@ async function commitRevocation(
         policy: null,
         commitments: { task: token.task, agent: token.agent },
       },
-      events: [{ type: 'token.revoked', data: { token: jti, task: token.task, agent: token.agent } }],
+      events: [
+        {
+          type: 'token.revoked',
+          data: { token: jti, task: token.task, agent: token.agent, ...revocationNotice(now, [change.row]) },
+        },
+      ],
     })
   } catch (error) {
     // Somebody else was faster: revoked is revoked.

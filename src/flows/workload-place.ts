@@ -4,7 +4,7 @@ import { sha256 } from '#kernel/digest.ts'
 import type { WritError } from '#kernel/errors.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import type { InstanceRecord, Registration } from '#registry/index.ts'
-import { FOR_EVER, raiseCutoff } from '#revocation/index.ts'
+import { FOR_EVER, raiseCutoff, revocationNotice } from '#revocation/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import type { Change, Commit, Guard, OutboxEvent, Reader } from './ports.ts'
 import { REPEATABLE } from './svid-answer.ts'
@@ -61,7 +61,12 @@ async function ending(
     lock: 'revoke',
     guards: [guard],
     changes: [leave(old, { state: 'superseded' }), change, ...(await revoking(reader, old, by.at))],
-    events: [{ type: 'instance.superseded', data: { instance: old.id, agent: old.agent } }],
+    events: [
+      {
+        type: 'instance.superseded',
+        data: { instance: old.id, agent: old.agent, ...revocationNotice(by.at, [change.row]) },
+      },
+    ],
     commitments: { superseded: old.id },
   }
 }

@@ -8,11 +8,13 @@ export {
   prepareAuthorityCertificate,
   prepareCanary,
   prepareIssuingCertificate,
+  prepareResponderCertificate,
   prepareServerCertificate,
   serverSpiffeId,
   type AuthorityCertificateOrder,
   type CanaryOrder,
   type IssuingCertificateOrder,
+  type ResponderCertificateOrder,
   type ServerCertificateFacts,
   type ServerCertificateOrder,
 } from './prepare-own.ts'

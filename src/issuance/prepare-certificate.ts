@@ -33,14 +33,15 @@ export interface CertificatePlan {
   readonly signer: SigningAuthority
   readonly selfSigned?: boolean
   readonly publicKey: PublicKey
-  readonly spiffeId: string
+  /** Null for what is known by its subject only. */
+  readonly spiffeId: string | null
   readonly dnsNames?: readonly string[]
   readonly ipAddresses?: readonly Bytes[]
   readonly attestation?: AttestationFacts
   readonly lifetime: Milliseconds
   readonly issuedAt: Instant
   readonly random: Random
-  /** Of an authority; the trust domain where it is left out. */
+  /** Of what has a subject; the trust domain where it is left out. */
   readonly name?: AuthorityName
   /** Where the CRL is found on which an authority would be; null or absent when nobody serves one. */
   readonly authorityCrl?: string | null
@@ -48,7 +49,7 @@ export interface CertificatePlan {
   readonly about?: Pick<CertificateRecord, 'agent' | 'instance' | 'lineage' | 'renewed' | 'idempotencyKey'>
 }
 
-/** What an authority's name says beside its serial number. */
+/** What a subject says beside its serial number. */
 export interface AuthorityName {
   readonly organization?: string | undefined
   readonly commonName?: string | undefined
@@ -61,7 +62,7 @@ const NOBODY = { agent: null, instance: null, lineage: null, renewed: null, idem
 export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
   const { issuance, signer, publicKey } = plan
   const serial = newSerial(issuance.serialPrefix, plan.random)
-  const subject = plan.profile.authority ? authorityName(plan, serial) : EMPTY_NAME
+  const subject = plan.profile.subject ? subjectName(plan, serial) : EMPTY_NAME
   const issuer = plan.selfSigned === true ? selfIssuer(plan, subject) : issuerFacts(signer)
   const validity = validityOf({ ...plan, issuer: plan.selfSigned === true ? null : signer })
   const shard = shardOf(serial, issuance.crlShards)
@@ -86,7 +87,7 @@ function finishCertificate(tbs: Bytes, signature: Bytes, expected: Expected, rec
 }
 
 /** Unique by its serial number: verifiers that chain by name try every authority of the same name (spire#4415). */
-function authorityName({ issuance, name = {} }: CertificatePlan, serial: Bytes): Bytes {
+function subjectName({ issuance, name = {} }: CertificatePlan, serial: Bytes): Bytes {
   const { organization = 'Writ', commonName = issuance.trustDomain.name.slice(0, 64) } = name
   return encodeName({ organization, commonName, serialNumber: toHex(serial) })
 }
@@ -118,9 +119,15 @@ function expectationOf(plan: CertificatePlan, issuer: IssuerFacts, shard: number
     publicKey: plan.publicKey.spki,
     attestation: plan.attestation ?? null,
     attestationOid: issuance.attestationOid,
-    status: profile.authority ? authorityStatus(plan) : statusUris(issuance, plan.signer.authorityId, shard),
+    status: statusOf(plan, shard),
     permittedUriHost: profile.pathLength === 0 && issuance.nameConstraints ? issuance.trustDomain.name : null,
   }
+}
+
+function statusOf(plan: CertificatePlan, shard: number): StatusUris | null {
+  const { profile, issuance, signer } = plan
+  if (profile.authority) return authorityStatus(plan)
+  return profile.extensions.includes('authorityInfoAccess') ? statusUris(issuance, signer.authorityId, shard) : null
 }
 
 function authorityStatus({ authorityCrl = null }: CertificatePlan): StatusUris | null {

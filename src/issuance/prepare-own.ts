@@ -1,4 +1,4 @@
-import type { ActiveSigner, CandidateSigner, SigningAuthority } from '#authority/index.ts'
+import type { ActiveSigner, CandidateSigner, RevokingSigner, SigningAuthority } from '#authority/index.ts'
 import { equal, type Bytes } from '#kernel/bytes.ts'
 import { DAY, HOUR, MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
@@ -71,6 +71,28 @@ export function prepareCanary(order: CanaryOrder): PreparedCertificate {
     profile: PROFILES.canary,
     spiffeId: SpiffeId.of(order.issuance.trustDomain, 'writ', 'canary').toString(),
     lifetime: CANARY_LIFETIME,
+  })
+}
+
+export interface ResponderCertificateOrder extends OwnContext {
+  /** Whose certificates the responder will speak for; also one that issues no more. */
+  readonly signer: RevokingSigner
+  readonly publicKey: PublicKey
+  readonly lifetime: Milliseconds
+}
+
+/**
+ * The certificate of an OCSP responder, issued directly by the key whose certificates it speaks for (O4, O5).
+ * @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED
+ */
+export function prepareResponderCertificate(order: ResponderCertificateOrder): PreparedCertificate {
+  requireKind(order.signer, 'x509')
+  return prepareCertificate({
+    ...order,
+    kind: 'ocsp',
+    profile: PROFILES.ocsp,
+    spiffeId: null,
+    name: { commonName: `OCSP ${order.issuance.trustDomain.name}`.slice(0, 64) },
   })
 }
 

@@ -63,8 +63,10 @@ function isPlainDnsName(name: string): boolean {
 
 /** One kind of certificate as data; what builds it and what judges it both read this. */
 export interface CertificateProfile {
-  readonly name: 'svid' | 'server' | 'canary' | 'authority' | 'issuing' | 'root'
+  readonly name: 'svid' | 'server' | 'canary' | 'ocsp' | 'authority' | 'issuing' | 'root'
   readonly authority: boolean
+  /** Whether a subject names it, unique by its serial number. */
+  readonly subject: boolean
   readonly keyUsages: readonly KeyUsage[]
   readonly purposes: readonly Purpose[]
   /** Of an authority: how many may follow below it; null for no limit. */
@@ -79,6 +81,7 @@ export interface CertificateProfile {
 
 const LEAF = {
   authority: false,
+  subject: false,
   keyUsages: ['digitalSignature'],
   purposes: ['serverAuth', 'clientAuth'],
   pathLength: null,
@@ -99,6 +102,7 @@ const LEAF = {
 
 const AUTHORITY = {
   authority: true,
+  subject: true,
   keyUsages: ['keyCertSign', 'cRLSign'],
   purposes: [],
   pathLength: 0,
@@ -119,6 +123,22 @@ export const PROFILES = {
   svid: { name: 'svid', ...LEAF, extensions: [...LEAF.extensions, 'writAttestation'] },
   server: { name: 'server', ...LEAF },
   canary: { name: 'canary', ...LEAF, mostLifetime: 5 * MINUTE },
+  /** A responder to which the issuer has delegated: its short life stands in for a check of its own status (O4, O5). */
+  ocsp: {
+    name: 'ocsp',
+    ...LEAF,
+    subject: true,
+    purposes: ['ocspSigning'],
+    mostLifetime: 7 * DAY,
+    extensions: [
+      'basicConstraints',
+      'keyUsage',
+      'extKeyUsage',
+      'authorityKeyIdentifier',
+      'subjectKeyIdentifier',
+      'ocspNoCheck',
+    ],
+  },
   authority: { name: 'authority', ...AUTHORITY },
   /** Signed by a root that is opened by a ceremony only (decision 0012): it lives from one ceremony to the next. */
   issuing: {

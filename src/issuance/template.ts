@@ -41,6 +41,7 @@ function usages({ profile }: Expected): readonly Extension[] {
 }
 
 function names({ profile, spiffeId, dnsNames, ipAddresses }: Expected): readonly Extension[] {
+  if (spiffeId === null) return []
   const list: readonly GeneralName[] = [
     { type: 'uri', value: spiffeId },
     ...dnsNames.map((value) => ({ type: 'dns', value }) as const),
@@ -75,6 +76,7 @@ function additions(expected: Expected): readonly Extension[] {
     list.push({ kind: 'authorityInfoAccess', critical: false, accesses })
   }
   if (attestation !== null) list.push({ kind: 'writAttestation', critical: false, oid, issuedAt, ...attestation })
+  if (expected.profile.extensions.includes('ocspNoCheck')) list.push({ kind: 'ocspNoCheck', critical: false })
   if (permittedUriHost !== null) {
     const permitted = [{ type: 'uri', value: permittedUriHost }] as const
     list.push({ kind: 'nameConstraints', critical: true, permitted, excluded: [] })

@@ -1,7 +1,8 @@
 import type { Bytes } from '#kernel/bytes.ts'
+import { sha256Hex } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { certificateThumbprint, DpopProof, type TaskToken } from '#jwt/index.ts'
+import { certificateThumbprint, DpopProof, spkiFromJwk, type TaskToken } from '#jwt/index.ts'
 import { dpopProofs, type HttpRequest } from './authorization-header.ts'
 import { receiverError } from './errors.ts'
 import type { UsedProofs } from './used-proofs.ts'
@@ -23,20 +24,21 @@ export interface DpopContext {
 
 /**
  * RFC 9449 sections 4.3 and 7.1: the request carries a proof by the key that the token is bound to, for this very
- * request and token, and nobody has used it.
+ * request and token, and nobody has used it. Resolves with that key's SubjectPublicKeyInfo as hex SHA-256.
  * @throws RECEIVER_TOKEN_SCHEME_WRONG, RECEIVER_DPOP_PROOF_INVALID with the reason in its details,
  *   RECEIVER_DPOP_PROOF_REPLAYED, RECEIVER_TOO_MANY_PROOFS
  */
 export async function checkDpop(
   shown: { readonly request: HttpRequest; readonly text: string; readonly token: TaskToken },
   { url, now, used }: DpopContext,
-): Promise<void> {
+): Promise<string> {
   const { request, text, token } = shown
   const { method, thumbprint: jkt } = token.claims.confirmation
   if (method !== 'jkt') throw receiverError('RECEIVER_TOKEN_SCHEME_WRONG')
   const rules = { method: request.method ?? '', uri: url + pathOf(request), now, bound: { accessToken: text, jkt } }
-  const { replayKey, rememberUntil } = verify(dpopProofs(request), rules)
+  const { key, replayKey, rememberUntil } = verify(dpopProofs(request), rules)
   if (!(await used.useFirst(replayKey, rememberUntil, now))) throw receiverError('RECEIVER_DPOP_PROOF_REPLAYED')
+  return sha256Hex(spkiFromJwk(key))
 }
 
 function verify(...args: Parameters<typeof DpopProof.verify>): DpopProof {

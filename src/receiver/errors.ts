@@ -4,6 +4,7 @@ export const RECEIVER_ERRORS = {
   RECEIVER_OPTIONS_INVALID: 'The receiver is configured with a value that it cannot use.',
   RECEIVER_CERTIFICATE_MISSING: 'Present a client certificate on the TLS connection.',
   RECEIVER_CERTIFICATE_INVALID: 'The client certificate is not a valid X.509-SVID of the trust domain.',
+  RECEIVER_CERTIFICATE_REVOKED: 'The client certificate has been taken back, or its agent is suspended.',
   RECEIVER_AUTHORIZATION_MALFORMED: 'Send exactly one Authorization header with the scheme Bearer or DPoP.',
   RECEIVER_TOKEN_MISSING: 'Present a task token for this audience.',
   RECEIVER_TOKEN_INVALID: 'The task token is not valid here.',
@@ -22,6 +23,15 @@ export const RECEIVER_ERRORS = {
   RECEIVER_TRUST_MISSING: 'The service has no trust bundle yet; try again later.',
   RECEIVER_TRUST_STALE: 'The trust bundle of the service is too old; try again later.',
   RECEIVER_BUNDLE_ROLLBACK: 'The fetched trust bundle is older than the one that is held.',
+  RECEIVER_TRUST_BEHIND: 'The trust bundle of the service is older than its server says that it should be.',
+  RECEIVER_VIEW_MISSING: 'The service does not know yet what has been revoked; try again later.',
+  RECEIVER_VIEW_STALE: 'What the service knows of revocations is too old; try again later.',
+  RECEIVER_STATUS_UNKNOWN: 'The service cannot find out the status of the task token; try again later.',
+  RECEIVER_FEED_MALFORMED: 'The feed says something that cannot be understood.',
+  RECEIVER_FEED_DISORDERED: 'The positions of the feed go back.',
+  RECEIVER_FEED_TOO_LARGE: 'The feed says more than the service can remember.',
+  RECEIVER_FEED_SILENT: 'The feed has said nothing for too long.',
+  RECEIVER_FEED_ENDED: 'The connection to the feed has ended.',
   RECEIVER_INTROSPECTION_FAILED: 'The service cannot find out whether the task token is still active; try again later.',
 } as const satisfies ErrorTable
 

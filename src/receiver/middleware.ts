@@ -1,3 +1,4 @@
+import type { Milliseconds } from '#kernel/instant.ts'
 import type { Access, Operation } from './access.ts'
 import type { HttpRequest } from './authorization-header.ts'
 import type { Receiver } from './receiver.ts'
@@ -15,6 +16,8 @@ export interface Requirement<Request extends HttpRequest = HttpRequest> {
   readonly actions: readonly string[]
   readonly identifiers?: (request: Request) => readonly string[]
   readonly quantities?: (request: Request) => Readonly<Record<string, number>>
+  /** How old the view of what was revoked may be here; it can only lower the limit of the receiver. */
+  readonly maxViewAge?: Milliseconds
 }
 
 export type Middleware<Request extends HttpRequest> = (
@@ -34,18 +37,21 @@ export function accessOf(request: HttpRequest): Access | undefined {
 /**
  * Express middleware: lets a request pass when its caller is authenticated and its task allows what the route needs.
  * Everything else is answered here, as RFC 6750 section 3 says.
+ * @throws RECEIVER_OPTIONS_INVALID
  */
 export function requireTask<Request extends HttpRequest>(
   receiver: Receiver,
   requirement: Requirement<Request>,
 ): Middleware<Request> {
+  const { actions, maxViewAge } = requirement
+  receiver.requireKept({ maxViewAge })
   return async (request, response, next) => {
     try {
-      const access = await receiver.authenticate(request)
+      const access = await receiver.authenticate(request, { maxViewAge })
       access.authorize(operationOf(requirement, request))
       found.set(request, access)
     } catch (error) {
-      refuse(response, error, { actions: requirement.actions, challenge: receiver.challenge })
+      refuse(response, error, { actions, challenge: receiver.challenge })
       return
     }
     next()

@@ -4,6 +4,7 @@ import type { Instant } from '#kernel/instant.ts'
 import { certificateThumbprint } from '#jwt/index.ts'
 import type { SpiffeId } from '#spiffe/index.ts'
 import { verifyX509Svid, type X509Svid } from '#x509/index.ts'
+import { factsOf, type CertificateFacts } from './certificate-facts.ts'
 import { receiverError } from './errors.ts'
 import type { Trust } from './trust.ts'
 
@@ -14,6 +15,8 @@ export class Peer {
   readonly thumbprint: string
   /** The last moment at which the whole chain is valid. */
   readonly expiresAt: Instant
+  /** What can be compared with what was taken back. */
+  readonly facts: CertificateFacts
   readonly #svid: X509Svid
 
   private constructor(svid: X509Svid) {
@@ -21,11 +24,12 @@ export class Peer {
     this.spiffeId = svid.spiffeId
     this.thumbprint = certificateThumbprint(svid.certificate.der)
     this.expiresAt = svid.path.expiresAt
+    this.facts = factsOf(svid)
   }
 
   /**
-   * X509-SVID section 5 against the anchors of our trust domain and no other; what TLS thought of the chain is not
-   * asked. `chain` is DER, leaf first.
+   * X509-SVID section 5 against the anchors of our trust domain and no other, and the CRLs of what lies between; what
+   * TLS thought of the chain is not asked. `chain` is DER, leaf first.
    * @throws RECEIVER_CERTIFICATE_MISSING, RECEIVER_CERTIFICATE_INVALID with the reason in its details
    */
   static verify(chain: readonly Bytes[], trust: Trust, at: Instant): Peer {
@@ -34,6 +38,8 @@ export class Peer {
       const svid = verifyX509Svid(chain, (domain) => (domain.equals(trust.trustDomain) ? trust.anchors : undefined), {
         at,
         purpose: 'clientAuth',
+        crls: trust.crls,
+        requireIntermediateCrl: trust.requireIntermediateCrl,
       })
       return new Peer(svid)
     } catch (cause) {

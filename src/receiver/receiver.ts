@@ -14,6 +14,7 @@ import { receiverError } from './errors.ts'
 import type { Introspect } from './introspection.ts'
 import { Peer } from './peer.ts'
 import { resourceMetadataOf } from './resource-metadata.ts'
+import { checkActive, requireAge, Revocation, type RevocationOptions, type Standing } from './revocation.ts'
 import type { Trust, TrustSource } from './trust.ts'
 import { UsedProofsInMemory, type UsedProofs } from './used-proofs.ts'
 
@@ -30,7 +31,9 @@ export interface ReceiverOptions {
   readonly constraints?: readonly string[]
   /** How far the clocks may differ, at most 60 s. */
   readonly skew?: Milliseconds
-  /** Asked on every request, so that a completed task is refused at once. Without it a token lives until it expires. */
+  /** How this service knows what was taken back. Without it a token lives until it expires. */
+  readonly revocation?: RevocationOptions
+  /** Asked on every request, whatever `revocation` knows. */
   readonly introspect?: Introspect
   /**
    * Where this service is reached, without a path's trailing slash: `https://billing.example.org`. With it tokens that
@@ -47,6 +50,12 @@ export interface ReceiverOptions {
   readonly resourceMetadata?: string
 }
 
+/** What one request asks for beyond what the receiver does. */
+export interface Demand {
+  /** How old the view of what was revoked may be; it can only lower the limit of the receiver. */
+  readonly maxViewAge?: Milliseconds | undefined
+}
+
 interface VerifiedConnection {
   readonly peer: Peer
   readonly trust: Trust
@@ -58,6 +67,7 @@ export class Receiver {
   readonly #options: ReceiverOptions
   readonly #allow: AllowList
   readonly #usedProofs: UsedProofs
+  readonly #revocation: Revocation | null
   readonly #connections = new WeakMap<object, VerifiedConnection>()
 
   constructor(options: ReceiverOptions) {
@@ -74,44 +84,68 @@ export class Receiver {
     this.#options = options
     this.#allow = new AllowList(options.allow)
     this.#usedProofs = options.usedProofs ?? new UsedProofsInMemory()
+    this.#revocation = options.revocation === undefined ? null : new Revocation(options.revocation)
   }
 
   /**
-   * Verifies the chain that a peer presented, DER, leaf first.
-   * @throws RECEIVER_CERTIFICATE_MISSING, RECEIVER_CERTIFICATE_INVALID, RECEIVER_TRUST_MISSING, RECEIVER_TRUST_STALE
+   * Verifies the chain that a peer presented, DER, leaf first, and that nobody has taken it back. Here only the feed can
+   * say so: the other ways know tokens.
+   * @throws RECEIVER_CERTIFICATE_MISSING, RECEIVER_CERTIFICATE_INVALID, RECEIVER_CERTIFICATE_REVOKED, RECEIVER_TRUST_…,
+   *   RECEIVER_VIEW_…
    */
-  verifyCertificate(chain: readonly Bytes[]): Peer {
-    return Peer.verify(chain, this.#options.trust.current(), momentOf(this.#options.clock))
+  verifyCertificate(chain: readonly Bytes[], demand: Demand = {}): Peer {
+    const standing = this.#standing(demand)
+    standing?.requireView()
+    const peer = Peer.verify(chain, this.#options.trust.current(), momentOf(this.#options.clock))
+    standing?.checkCertificate(peer.facts)
+    return peer
+  }
+
+  /** The same for the peer of a connection, as it is now. @throws as verifyCertificate */
+  verifyConnection(connection: object, demand: Demand = {}): Peer {
+    const standing = this.#standing(demand)
+    standing?.requireView()
+    return this.#peerOf(connection, standing)
   }
 
   /**
    * Verifies a task token and that it is bound to the certificate of the connection (RFC 8705 section 3), and asks
    * whether it is still active where the receiver can.
    * @throws RECEIVER_TOKEN_INVALID with the reason in its details, RECEIVER_TOKEN_NOT_BOUND, RECEIVER_TOKEN_INACTIVE,
-   *   RECEIVER_INTROSPECTION_FAILED, RECEIVER_TRUST_MISSING, RECEIVER_TRUST_STALE
+   *   RECEIVER_STATUS_UNKNOWN, RECEIVER_INTROSPECTION_FAILED, RECEIVER_TRUST_…, RECEIVER_VIEW_…
    */
-  async verifyTaskToken(text: string, binding: { readonly peerCertificate: Bytes }): Promise<TaskToken> {
-    const token = this.#verifySignedToken(text)
-    checkCertificate(token, binding.peerCertificate)
-    this.#checkKeyClass(token)
-    await this.#checkActive(text)
-    return token
+  async verifyTaskToken(
+    text: string,
+    binding: { readonly peerCertificate: Bytes },
+    demand: Demand = {},
+  ): Promise<TaskToken> {
+    return this.#verifyBearer(text, binding.peerCertificate, this.#standing(demand))
   }
 
   /**
    * Who sends this request, and under which task: over mTLS with a token that is bound to the certificate, or with a
    * DPoP proof by the key that the token is bound to. The certificate is checked again on every request of a
-   * connection: its expiry always, its path whenever the trust changed.
-   * @throws every RECEIVER_ code of the two above, of `checkCertificate` and `checkDpop`, RECEIVER_TOKEN_MISSING,
+   * connection: its expiry and whether it was taken back always, its path whenever the trust changed.
+   * @throws every RECEIVER_ code of the above, of `checkCertificate` and `checkDpop`, RECEIVER_TOKEN_MISSING,
    *   RECEIVER_AUTHORIZATION_MALFORMED, RECEIVER_DPOP_NOT_ACCEPTED, RECEIVER_CALLER_NOT_ALLOWED
    */
-  async authenticate(request: HttpRequest): Promise<Access> {
+  async authenticate(request: HttpRequest, demand: Demand = {}): Promise<Access> {
     const presented = authorizationOf(request)
-    if (presented?.scheme === 'DPoP') return this.#authenticateSigned(request, presented.token)
-    const peer = this.#peerOf(request.socket)
+    const standing = this.#standing(demand)
+    if (presented?.scheme === 'DPoP') return this.#authenticateSigned(request, presented.token, standing)
+    const peer = this.#peerOf(request.socket, standing)
     this.#checkAllowed(peer.spiffeId)
-    const token = await this.verifyTaskToken(presentedToken(request).token, { peerCertificate: peer.certificate })
+    const token = await this.#verifyBearer(presentedToken(request).token, peer.certificate, standing)
     return this.#join(peer, token)
+  }
+
+  /** @throws RECEIVER_OPTIONS_INVALID for a limit that this receiver could not keep */
+  requireKept({ maxViewAge }: Demand): void {
+    if (maxViewAge === undefined) return
+    requireAge(maxViewAge, 'maxViewAge')
+    const { revocation, introspect } = this.#options
+    if (revocation !== undefined || introspect !== undefined) return
+    throw receiverError('RECEIVER_OPTIONS_INVALID', { details: { option: 'maxViewAge' } })
   }
 
   /** What challenges say of this service (RFC 6750, RFC 9449, RFC 9728). */
@@ -125,17 +159,31 @@ export class Receiver {
     return resourceMetadataOf({ audience, issuer, dpop: url !== undefined })
   }
 
-  async #authenticateSigned(request: HttpRequest, text: string): Promise<Access> {
+  async #authenticateSigned(request: HttpRequest, text: string, standing: Standing | null): Promise<Access> {
     const { url, clock } = this.#options
     if (url === undefined) throw receiverError('RECEIVER_DPOP_NOT_ACCEPTED')
     // A certificate on the connection says who calls, too, and must be good if it is there.
-    const peer = presentedChain(request.socket).length === 0 ? null : this.#peerOf(request.socket)
+    const peer = presentedChain(request.socket).length === 0 ? null : this.#peerOf(request.socket, standing)
     const token = this.#verifySignedToken(text)
     this.#checkAllowed(SpiffeId.parse(token.actor))
-    await checkDpop({ request, text, token }, { url, now: momentOf(clock), used: this.#usedProofs })
+    const key = await checkDpop({ request, text, token }, { url, now: momentOf(clock), used: this.#usedProofs })
+    standing?.checkKey(key, token.claims.issuedAt)
     this.#checkKeyClass(token)
-    await this.#checkActive(text)
+    await this.#checkActive(text, token, standing)
     return this.#join(peer, token)
+  }
+
+  async #verifyBearer(text: string, peerCertificate: Bytes, standing: Standing | null): Promise<TaskToken> {
+    const token = this.#verifySignedToken(text)
+    checkCertificate(token, peerCertificate)
+    this.#checkKeyClass(token)
+    await this.#checkActive(text, token, standing)
+    return token
+  }
+
+  /** @throws RECEIVER_VIEW_… where nothing can say what was taken back */
+  #standing({ maxViewAge }: Demand): Standing | null {
+    return this.#revocation?.now(maxViewAge) ?? null
   }
 
   #join(peer: Peer | null, token: TaskToken): Access {
@@ -153,7 +201,13 @@ export class Receiver {
     if (!isAllowed || !isKnownWell) throw receiverError('RECEIVER_KEY_CLASS_NOT_ALLOWED')
   }
 
-  #peerOf(connection: object): Peer {
+  #peerOf(connection: object, standing: Standing | null): Peer {
+    const peer = this.#verifiedPeer(connection)
+    standing?.checkCertificate(peer.facts)
+    return peer
+  }
+
+  #verifiedPeer(connection: object): Peer {
     const [trust, now] = [this.#options.trust.current(), momentOf(this.#options.clock)]
     const known = this.#connections.get(connection)
     if (known?.trust === trust && known.at <= now && now <= known.peer.expiresAt) return known.peer
@@ -173,16 +227,11 @@ export class Receiver {
     }
   }
 
-  async #checkActive(text: string): Promise<void> {
-    if (this.#options.introspect === undefined) return
-    let active: unknown
-    try {
-      active = (await this.#options.introspect(text)).active
-    } catch (cause) {
-      throw receiverError('RECEIVER_INTROSPECTION_FAILED', { cause })
-    }
-    // Anything but the one right answer denies.
-    if (active !== true) throw receiverError('RECEIVER_TOKEN_INACTIVE')
+  async #checkActive(text: string, token: TaskToken, standing: Standing | null): Promise<void> {
+    const { trust, introspect } = this.#options
+    const { keys, trustDomain } = trust.current()
+    await standing?.checkToken(text, token, { keys, trustDomain: trustDomain.name })
+    if (introspect !== undefined) await checkActive(introspect, text)
   }
 }
 

@@ -13,6 +13,10 @@ export interface RefreshingTrustOptions {
   /** Both over a connection that is authenticated by a pin or an earlier bundle, each within a time limit. */
   readonly fetchBundle: () => Promise<Bytes | string>
   readonly fetchJwks: () => Promise<Bytes | string>
+  /** The CRLs of the authorities that have issuing ones below them, DER: for chains with intermediates. */
+  readonly fetchCrls?: () => Promise<readonly Bytes[]>
+  /** Refuses a chain with an intermediate of which no current CRL speaks. */
+  readonly requireIntermediateCrl?: boolean
   readonly clock: Pick<ReceiverClock, 'monotonic'>
   readonly maxStaleness?: Milliseconds
   /** Told of every refresh that failed; the old view serves on until it is stale. */
@@ -20,6 +24,7 @@ export interface RefreshingTrustOptions {
 }
 
 const MIN_INTERVAL: Milliseconds = SECOND
+const REACH_ATTEMPTS = 10
 
 /**
  * Keeps bundle and keys fresh by the bundle's refresh hint, and at least three times within the staleness limit. While
@@ -56,12 +61,33 @@ export class RefreshingTrust implements TrustSource {
     return Math.max(MIN_INTERVAL, Math.min(hint, this.#maxStaleness / 3))
   }
 
-  /** Fetches both documents and replaces the view whole, or not at all. One refresh runs at a time. */
+  /** Fetches every document and replaces the view whole, or not at all. One refresh runs at a time. */
   async refresh(): Promise<void> {
     this.#running ??= this.#load().finally(() => {
       this.#running = undefined
     })
     await this.#running
+  }
+
+  /**
+   * Refreshes at once, as the feed asks for, and again until the bundle has that sequence: another replica may serve an
+   * older one for some seconds.
+   * @throws RECEIVER_TRUST_BEHIND, and what the last refresh threw
+   */
+  async reach(sequence: number): Promise<void> {
+    // One that is on its way may have been asked for before the change.
+    await this.#running?.catch(() => undefined)
+    for (let left = REACH_ATTEMPTS; ; left--) {
+      try {
+        await this.refresh()
+        const held = this.#held?.trust.bundle.sequence ?? sequence
+        if (held >= sequence) return
+        throw receiverError('RECEIVER_TRUST_BEHIND', { details: { sequence } })
+      } catch (error) {
+        if (left === 1) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, MIN_INTERVAL).unref())
+    }
   }
 
   /** Refreshes once, then again and again until `close`. Rejects when the first refresh fails, and goes on regardless. */
@@ -81,8 +107,9 @@ export class RefreshingTrust implements TrustSource {
 
   async #load(): Promise<void> {
     const since = this.#options.clock.monotonic()
-    const [bundle, jwks] = await Promise.all([this.#options.fetchBundle(), this.#options.fetchJwks()])
-    const trust = parseTrust(this.#options.trustDomain, { bundle, jwks })
+    const { trustDomain, fetchBundle, fetchJwks, fetchCrls, requireIntermediateCrl = false } = this.#options
+    const [bundle, jwks, crls] = await Promise.all([fetchBundle(), fetchJwks(), fetchCrls?.() ?? []])
+    const trust = parseTrust(trustDomain, { bundle, jwks, crls, requireIntermediateCrl })
     const [held, fetched] = [this.#held?.trust.bundle.sequence, trust.bundle.sequence]
     if (held !== undefined && fetched !== undefined && fetched < held) throw receiverError('RECEIVER_BUNDLE_ROLLBACK')
     this.#held = { trust, since }

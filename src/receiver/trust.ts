@@ -1,7 +1,7 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import { decodeJwks, type KeySet } from '#jwt/index.ts'
 import { decodeBundle, type Bundle, type TrustDomain } from '#spiffe/index.ts'
-import { parseCertificate, type Certificate } from '#x509/index.ts'
+import { parseCertificate, parseCrl, type Certificate, type Crl } from '#x509/index.ts'
 
 /** What a receiver trusts at one moment. A new object replaces the old; nothing in it changes. */
 export interface Trust {
@@ -10,6 +10,10 @@ export interface Trust {
   /** The issuer's keys for task tokens. */
   readonly keys: KeySet
   readonly bundle: Bundle
+  /** What was taken back of the authorities below the anchors. */
+  readonly crls: readonly Crl[]
+  /** Whether a chain with an intermediate of which no current CRL speaks is refused. */
+  readonly requireIntermediateCrl: boolean
 }
 
 /** Gives what is trusted now, or refuses: an old view is never better than none. */
@@ -23,13 +27,24 @@ export interface TrustDocuments {
   readonly bundle: Bytes | string
   /** The issuer's JWK Set, as `/oauth2/jwks` serves it. */
   readonly jwks: Bytes | string
+  /** DER; each is verified against the authority that has signed it, when a chain contains one. */
+  readonly crls?: readonly Bytes[]
+  readonly requireIntermediateCrl?: boolean
 }
 
-/** @throws what decodeBundle, decodeJwks and parseCertificate throw: a document that is partly wrong is not used */
+/** @throws what decodeBundle, decodeJwks, parseCertificate and parseCrl throw: a document that is partly wrong is not used */
 export function parseTrust(trustDomain: TrustDomain, documents: TrustDocuments): Trust {
   const bundle = decodeBundle(trustDomain, documents.bundle)
   const anchors = bundle.x509Authorities.map((certificate) => parseCertificate(certificate))
-  return { trustDomain, anchors, keys: decodeJwks(documents.jwks), bundle }
+  const { crls = [], requireIntermediateCrl = false } = documents
+  return {
+    trustDomain,
+    anchors,
+    keys: decodeJwks(documents.jwks),
+    bundle,
+    crls: crls.map((crl) => parseCrl(crl)),
+    requireIntermediateCrl,
+  }
 }
 
 /** Trust that never changes, for tests and for services that are restarted at every rotation. */

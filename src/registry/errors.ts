@@ -34,7 +34,8 @@ export const REGISTRY_ERRORS = {
   RESOURCE_ACTION_INVALID:
     'A resource has 1 to 64 different actions, each of 1 to 128 letters, digits and the marks ._:-/.',
   RESOURCE_SPIFFE_ID_INVALID:
-    'Those who act for a resource are named by at most 64 different SPIFFE IDs of this trust domain.',
+    'Those who act for a resource, and its proxies, are named by at most 64 different SPIFFE IDs of this trust domain.',
+  RESOURCE_URL_INVALID: 'The URL of a resource has http or https, a host and no query, fragment or trailing slash.',
 } as const satisfies ErrorTable
 
 export const registryError = errorsOf(REGISTRY_ERRORS)

@@ -75,7 +75,10 @@ export interface ResourceRecord {
   /** Who may act for it (introspection, feed): exact SPIFFE IDs, or an agent's ID, which covers its instances. */
   readonly spiffeIds: readonly string[]
   readonly actions: readonly string[]
+  /** Which proxies may ask for it whom to let in: as `spiffeIds`. */
   readonly proxies: readonly string[]
+  /** Where clients reach it, without a trailing slash: what DPoP proofs are compared with. Null where nobody said. */
+  readonly url: string | null
   readonly state: 'active' | 'retired'
   readonly createdAt: Instant
 }

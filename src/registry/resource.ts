@@ -10,6 +10,8 @@ export interface ResourceRequest {
   readonly owner: string
   readonly spiffeIds: readonly string[]
   readonly actions: readonly string[]
+  readonly proxies?: readonly string[] | undefined
+  readonly url?: string | undefined
 }
 
 export interface ResourceSurroundings {
@@ -28,7 +30,7 @@ const ACTION = /^[A-Za-z0-9._:/-]{1,128}$/
 /**
  * A new resource, active.
  * @throws RESOURCE_AUDIENCE_INVALID, RESOURCE_AUDIENCE_RESERVED, RESOURCE_OWNER_REQUIRED, RESOURCE_ACTION_INVALID,
- * RESOURCE_SPIFFE_ID_INVALID
+ * RESOURCE_SPIFFE_ID_INVALID, RESOURCE_URL_INVALID
  */
 export function createResource(request: ResourceRequest, surroundings: ResourceSurroundings): ResourceRecord {
   const owner = request.owner.trim()
@@ -39,7 +41,8 @@ export function createResource(request: ResourceRequest, surroundings: ResourceS
     owner,
     spiffeIds: parseSpiffeIds(request.spiffeIds, surroundings.trustDomain),
     actions: parseActions(request.actions),
-    proxies: [],
+    proxies: parseSpiffeIds(request.proxies ?? [], surroundings.trustDomain),
+    url: request.url === undefined ? null : parseUrl(request.url),
     state: 'active',
     createdAt: surroundings.now,
   }
@@ -51,6 +54,16 @@ function parseAudience(audience: string, issuers: readonly string[]): string {
   if (!printable || audience.includes('#') || !URL.canParse(audience)) throw registryError('RESOURCE_AUDIENCE_INVALID')
   if (issuers.includes(audience)) throw registryError('RESOURCE_AUDIENCE_RESERVED')
   return audience
+}
+
+/** Scheme, host and perhaps a path, in the one spelling that a browser would give it. */
+function parseUrl(text: string): string {
+  const url =
+    /^https?:\/\/[\x21-\x7e]+$/.test(text) && text.length <= MAX_AUDIENCE && URL.canParse(text) ? new URL(text) : null
+  const isPlain = url !== null && url.username === '' && url.password === '' && !/[?#]/.test(text)
+  if (!isPlain || text.endsWith('/') || url.href.replace(/\/$/, '') !== text)
+    throw registryError('RESOURCE_URL_INVALID')
+  return text
 }
 
 function parseActions(actions: readonly string[]): readonly string[] {

@@ -25,6 +25,15 @@ export function credentialCutoffKeys(credential: Credential): readonly string[] 
   ]
 }
 
+/** The same for a certificate of the server's own, which is no instance's. */
+export function ownCutoffKeys({ trustDomain, certificate }: Omit<Credential, 'instance'>): readonly string[] {
+  return [
+    cutoffKey('trust-domain', trustDomain),
+    cutoffKey('authority', certificate.authority),
+    cutoffKey('spki', certificate.spkiHash),
+  ]
+}
+
 /** What a task token rests on besides the certificate that it is bound to. */
 export interface TokenGrounds {
   /** Ids of the agents of the whole chain. */

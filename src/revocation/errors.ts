@@ -7,8 +7,15 @@ export const REVOCATION_ERRORS = {
   REVOCATION_TARGET_UNKNOWN:
     'There is nothing of that kind with that value. Look it up with "writ agent list" or in the audit log.',
   REVOCATION_VALUE_INVALID: 'The value is not one that this kind of handle can have.',
+  CRL_NOT_FOUND:
+    'There is no CRL of that authority and shard. The certificate says where its own is: look for CRL distribution points.',
+  CRL_CHANGED: 'Another replica has published a CRL of the same scope, or listed the same certificate, meanwhile.',
   REVOCATION_REASON_UNFIT: 'That reason does not fit what is to be revoked.',
   STATUS_LIST_UNKNOWN: 'There is no such status list, or every token that it was about has run out.',
+  STATUS_UNPROVEN: 'The answer about a certificate does not follow from what was read of it; it was not signed.',
+  STATUS_RESPONDER_ENDED: 'The certificate of the OCSP responder ends too soon to answer with.',
+  STATUS_OVERLOADED: 'More OCSP answers are being signed than this server makes at once. Ask again in a moment.',
+  STATUS_SIGNATURE_INVALID: 'The OCSP responder returned a signature that does not verify; nothing was answered.',
 } as const satisfies ErrorTable
 
 export const revocationError = errorsOf(REVOCATION_ERRORS)

@@ -13,14 +13,18 @@ import {
 } from '#api/http/index.ts'
 import { AnonymousDenials } from '#audit/index.ts'
 import { authorityError, isUnderOfflineRoot } from '#authority/index.ts'
+import { keepDelegates } from '#flows/keep-delegates.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { serverNames } from './addresses.ts'
+import { crlObserver } from './compose/crls.ts'
 import { dutiesOf, keepCertificates } from './compose/duties.ts'
+import { startFeed } from './compose/feed.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
 import { keyObserver } from './compose/keys.ts'
+import { ocspResponderOf } from './compose/ocsp.ts'
 import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 import { checkDataFolder } from './data-folder.ts'
@@ -67,11 +71,15 @@ export async function startServer(
   try {
     // 1. What a crash left behind is cleared, before anything new is issued.
     await prepare(config, ports)
+    await startDelegates(ports, log)
     // 2. A certificate of our own, through the same points as any other.
     const own = await OwnCertificate.issue(ports, serverNames(config))
     // 3. The stories, and the listeners that drive them.
     const denials = new AnonymousDenials(ports.store, ports.clock)
-    const flows = bindFlows(ports, denials, healthOf(ports, metrics))
+    const feed = await startFeed(ports, metrics, log)
+    opened.push(() => feed.stop())
+    const ocsp = ocspResponderOf(ports, metrics, log)
+    const flows = bindFlows(ports, { denials, health: healthOf(ports, metrics), ocsp, feed })
     opened.push(() => denials.flush('all'))
     const around = { config, ports, flows, log, metrics }
     const api = [dispatcherOf(around, 'api', tlsPeer), dispatcherOf(around, 'api', adminPeer)] as const
@@ -85,7 +93,8 @@ export async function startServer(
     }
     // 4. What has to be done again and again.
     await keepCertificates({ own, publicCertificate, https, metrics })
-    const duties = startDuties(dutiesOf({ ports, denials, metrics, https, own, publicCertificate }), (duty, error) => {
+    const charges = { ports, denials, metrics, https, own, publicCertificate, crlObserver: crlObserver(metrics, log) }
+    const duties = startDuties(dutiesOf(charges), (duty, error) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })
     })
@@ -106,6 +115,12 @@ async function prepare(config: Config, ports: ServerPorts): Promise<void> {
   requireIssuing(ports)
 }
 
+/** A server that cannot answer about certificates yet issues all the same; its duty tries again. */
+async function startDelegates(ports: ServerPorts, log: JsonLog): Promise<void> {
+  const { failed } = await keepDelegates(ports)
+  for (const failure of failed) log.error('ocsp.failed', failure)
+}
+
 /** Under an offline root nobody but people can help. @throws AUTHORITY_AWAITS_CEREMONY */
 function requireIssuing({ authorities }: ServerPorts): void {
   const { records } = authorities.current()
@@ -120,7 +135,7 @@ function publicCertificateOf({ tls }: Config): PublicCertificate | null {
 
 function dispatcherOf(around: Surroundings, surface: 'api' | 'status' | 'health', peerOf: PeerOf): Dispatcher {
   const { config, ports, flows, log, metrics } = around
-  const { address, identity, max_in_flight: maxInFlight } = config.limits
+  const { address, identity, max_in_flight: maxInFlight, max_streams: maxStreams } = config.limits
   return createDispatcher({
     routes: routesOn(surface),
     flows,
@@ -130,6 +145,7 @@ function dispatcherOf(around: Surroundings, surface: 'api' | 'status' | 'health'
     metrics,
     peerOf,
     maxInFlight,
+    maxStreams,
     realm: config.trust_domain,
     limits: { address: new RateLimit(address), identity: new RateLimit(identity) },
   })

@@ -102,6 +102,10 @@ export const createResourceRequest = z.strictObject({
   owner: text(256),
   spiffe_ids: z.array(spiffeIdText).max(64),
   actions: z.array(action).min(1).max(256),
+  /** Proxies that may ask at `/v1/authz` whom to let in: SPIFFE IDs, as `spiffe_ids`. */
+  proxies: z.array(spiffeIdText).max(64).optional(),
+  /** Where clients reach it, without a trailing slash; DPoP proofs are compared with it. */
+  url: z.string().min(8).max(255).optional(),
 })
 export type CreateResourceRequest = z.output<typeof createResourceRequest>
 
@@ -111,6 +115,8 @@ export const resourceView = z.object({
   owner: text(256),
   spiffe_ids: z.array(spiffeIdText),
   actions: z.array(action),
+  proxies: z.array(spiffeIdText),
+  url: z.string().max(255).nullable(),
   state: z.enum(['active', 'retired']),
   created_at: instantText,
 })

@@ -13,7 +13,17 @@ export type { JoinToken } from './join-token.ts'
 export * from './oauth.ts'
 export { parseAnswer, parseBody, parseWith } from './parse.ts'
 export * from './problem.ts'
-export { formatCursor, leafQuery, listQuery, noQuery, parseCursor, parseQuery, statusListQuery } from './query.ts'
+export {
+  authorizeQuery,
+  formatCursor,
+  ignoredQuery,
+  leafQuery,
+  listQuery,
+  noQuery,
+  parseCursor,
+  parseQuery,
+  statusListQuery,
+} from './query.ts'
 export type { ListQuery } from './query.ts'
 export * from './ssf.ts'
 export * from './tasks.ts'
@@ -22,5 +32,5 @@ export { encodeKeyStatement, encodeTpmStatement, encodeX509popStatement } from '
 export type { PossessionStatement, X509popStatement } from './possession-statement.ts'
 export { jsonSchemasOf } from './schema.ts'
 export type { WireSchema } from './schema.ts'
-export { agentName, id, listOf, noBody, providerName } from './values.ts'
+export { agentName, id, listOf, noBody, octets, providerName } from './values.ts'
 export * from './revocation.ts'

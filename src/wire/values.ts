@@ -110,3 +110,6 @@ export function listOf<Item extends z.ZodType>(item: Item) {
 
 /** Where a route takes no body. */
 export const noBody = z.undefined()
+
+/** A body that is not JSON, for a flow to read. */
+export const octets = z.custom<Uint8Array>((value) => value instanceof Uint8Array)

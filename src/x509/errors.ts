@@ -91,6 +91,8 @@ const PATH_ERRORS = {
   PATH_LENGTH_CONSTRAINT: 'The chain is longer than one of its authorities allows.',
   PATH_NAME_CONSTRAINT: 'A name in the chain is outside of what one of its authorities may name.',
   PATH_CRITICAL_EXTENSION: 'A certificate of the chain has a critical extension that is not understood here.',
+  PATH_AUTHORITY_REVOKED: 'An authority of the chain has been revoked.',
+  PATH_CRL_MISSING: 'There is no current CRL that speaks of an authority of the chain.',
   PATH_KEY_USAGE: 'The certificate may not be used in this way.',
   PATH_EXTENDED_KEY_USAGE: 'A certificate of the chain is not made for this purpose.',
   CERTIFICATE_EXPIRED: 'The certificate or one of its authorities has expired, and nothing else is wrong with it.',

@@ -1,6 +1,7 @@
 import { afterAll, describe } from 'vitest'
 import { commits } from './store/commits.ts'
 import { concurrency } from './store/concurrency.ts'
+import { outbox } from './store/outbox.ts'
 import { duties } from './store/duties.ts'
 import { queries } from './store/queries.ts'
 import { snapshots } from './store/snapshots.ts'
@@ -23,5 +24,8 @@ describe.each(KINDS)('$name', (kind) => {
   })
   describe('counters, leases and clock marks', () => {
     duties(kind)
+  })
+  describe('the outbox', () => {
+    outbox(kind)
   })
 })

@@ -11,6 +11,8 @@ import type {
   Journal,
   Leases,
   ListQuery,
+  OutboxNews,
+  OutboxSignal,
   Reader,
   Where,
 } from '#flows/ports.ts'
@@ -23,6 +25,7 @@ import type { Random } from '#kernel/random.ts'
 import { shapeOf, type TableShape } from '../../src/adapters/store/columns.ts'
 import { compare, passes, testsOf, type Scalar, type Test } from '../../src/adapters/store/conditions.ts'
 import { storeError } from '../../src/adapters/store/errors.ts'
+import { Hints, isUrgent } from '../../src/adapters/store/hints.ts'
 import { planOf } from '../../src/adapters/store/plan.ts'
 import { planList } from '../../src/adapters/store/query.ts'
 import { Refused } from '../../src/adapters/store/refusal.ts'
@@ -48,7 +51,7 @@ export interface MemoryStoreOptions {
  * The store in memory, with the same meaning as the real ones and nothing durable. Commits run one after the other,
  * so the lock is none. `leaves` and `events` are in the order in which they were written.
  */
-export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMarks, Firsts {
+export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSignal, ClockMarks, Firsts {
   readonly leaves: (LogLeafRecord & { readonly draft: LeafDraft })[] = []
   readonly events: OutboxRecord[] = []
   /** Set it to make a commit fail with STORE_UNAVAILABLE. */
@@ -60,6 +63,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
   /** How many commits there were, refused and failed ones included. */
   commits = 0
 
+  readonly #hints = new Hints()
   readonly #clock: Clock
   readonly #random: Random
   readonly #replica: string
@@ -119,6 +123,7 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
       for (const change of changes) this.#apply(change)
       const committed = this.#write(leaf)
       for (const event of events) this.#publish(event)
+      if (isUrgent(commit)) this.#hints.tell('written')
       if (failure === 'after') throw storeError('STORE_OUTCOME_UNKNOWN')
       return committed
     } catch (error) {
@@ -185,14 +190,30 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, ClockMark
     const pending = rows
       .filter(({ position }) => position === null)
       .sort((left, right) => compare(key(left), key(right)))
-    const first = rows.length - pending.length
+    const first = Math.max(-1, ...rows.map(({ position }) => (position as number | null) ?? -1)) + 1
     const next = pending.slice(0, SEQUENCED_AT_ONCE)
     const positions = new Map(next.map((row, index) => [row, first + index]))
     this.#tables.set(
       table,
       rows.map((row) => ({ ...row, position: positions.get(row) ?? (row['position'] as number | null) })),
     )
+    if (table === 'Outbox' && next.length > 0) this.#hints.tell('sequenced')
     return Promise.resolve(next.length)
+  }
+
+  subscribe(listener: (news: OutboxNews) => void): () => void {
+    return this.#hints.subscribe(listener)
+  }
+
+  async purgeOutbox(before: Instant): Promise<number> {
+    const rows = this.#rows('Outbox')
+    const newest = Math.max(-1, ...rows.map(({ position }) => (position as number | null) ?? -1))
+    const kept = rows.filter((row) => {
+      const position = row['position'] as number | null
+      return position === null || position === newest || (row['createdAt'] as number) >= before
+    })
+    this.#tables.set('Outbox', kept)
+    return Promise.resolve(rows.length - kept.length)
   }
 
   async purge(before: Instant): Promise<number> {

@@ -76,6 +76,7 @@ export async function startHttp(
   const entries: RequestEntry[] = []
   const failures: Error[] = []
   const dispatcher = createDispatcher({
+    maxStreams: { identity: 4, all: 1000 },
     clock,
     random: new FakeRandom(),
     log: {

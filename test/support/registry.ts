@@ -61,6 +61,7 @@ export function resourceRecord(changes: Partial<ResourceRecord> = {}): ResourceR
     spiffeIds: [],
     actions: ['invoices:read', 'invoices:write'],
     proxies: [],
+    url: null,
     state: 'active',
     createdAt: EPOCH,
     ...changes,

@@ -116,6 +116,7 @@ export class TaskHouse {
       spiffeIds: [spiffeId],
       actions,
       proxies: [],
+      url: null,
       state: 'active',
       createdAt: this.clock.now(),
     }

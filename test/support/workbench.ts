@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,15 @@ export class Workbench {
   answer(command: string, ...args: string[]): string {
     const { stdout, stderr } = spawnSync(command, args, { cwd: this.#folder })
     return stdout.toString() + stderr.toString()
+  }
+
+  /** The same while this process goes on, for a program that talks to a server in it. */
+  async talk(command: string, ...args: string[]): Promise<string> {
+    return new Promise((resolve) => {
+      execFile(command, args, { cwd: this.#folder, timeout: 30_000 }, (_error, stdout, stderr) => {
+        resolve(stdout + stderr)
+      })
+    })
   }
 
   write(name: string, contents: string | Bytes): string {

@@ -78,6 +78,7 @@ const TABLES = {
       spiffeIds: 'json',
       actions: 'json',
       proxies: 'json',
+      url: 'text?',
       state: 'text',
       createdAt: 'integer',
     },

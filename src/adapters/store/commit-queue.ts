@@ -1,5 +1,6 @@
 import type { Commit, Committed } from '#flows/ports.ts'
 import { storeError } from './errors.ts'
+import { isUrgent } from './hints.ts'
 import { planOf, type Plan, type Waiting } from './plan.ts'
 
 /** Runs commits as one transaction and answers each of them. */
@@ -14,12 +15,15 @@ const MAX_BATCH = 256
  */
 export class CommitQueue {
   readonly #run: RunBatch
+  readonly #onUrgent: () => void
   #waiting: Waiting[] = []
   #running: Promise<void> | null = null
   #closed = false
 
-  constructor(run: RunBatch) {
+  /** `onUrgent` is called after a batch whose events somebody waits for, whatever became of it. */
+  constructor(run: RunBatch, onUrgent: () => void = () => undefined) {
     this.#run = run
+    this.#onUrgent = onUrgent
   }
 
   /** @throws STORE_CLOSED, STORE_QUERY_INVALID, and whatever the commit meets */
@@ -53,6 +57,7 @@ export class CommitQueue {
     } catch (cause) {
       for (const { reject } of batch) reject(storeError('STORE_UNAVAILABLE', { cause }))
     }
+    if (batch.some(({ plan }) => isUrgent(plan))) this.#onUrgent()
   }
 
   #take(): readonly Waiting[] {

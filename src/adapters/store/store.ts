@@ -1,11 +1,28 @@
-import type { ClockMarks, Counters, EnrollSessions, Firsts, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
+import type {
+  ClockMarks,
+  Counters,
+  EnrollSessions,
+  Firsts,
+  Journal,
+  Leases,
+  OutboxSignal,
+  Reader,
+  Sequencer,
+} from '#flows/ports.ts'
+import { newId } from '#kernel/ids.ts'
 import type { Instant } from '#kernel/instant.ts'
 
 /** Everything that stories and the server ask of a database. */
-export interface Store extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions, Firsts {
+export interface Store
+  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts {
   readonly kind: 'sqlite' | 'postgresql'
   /** Deletes replay entries and enroll sessions that expired before a moment; answers how many. Leaves no trace. */
   purge(before: Instant): Promise<number>
+  /**
+   * Deletes events from before a moment, but never those without a position, nor the newest, behind which positions
+   * continue; answers how many.
+   */
+  purgeOutbox(before: Instant): Promise<number>
   /** @throws STORE_UNAVAILABLE unless the database answers */
   ping(): Promise<void>
   /** Refuses new commits, waits for those under way, lets go of everything. */
@@ -14,6 +31,22 @@ export interface Store extends Reader, Journal, Counters, Leases, Sequencer, Clo
 
 /** How many rows get their position in one statement. */
 export const SEQUENCED_AT_ONCE = 1000
+
+/** How many rows are deleted at once. */
+export const PURGE_CHUNK = 1000
+
+/** Where the ids of events from a moment on begin. */
+export function firstEventId(moment: Instant): string {
+  return newId('event', moment, { bytes: (length) => new Uint8Array(length) })
+}
+
+/** By id, which has the time in it and an index. */
+export function purgeOutboxSql(placeholder: string): string {
+  const newest = '(SELECT max("position") FROM "Outbox")'
+  const old = `SELECT "id" FROM "Outbox" WHERE "id" < ${placeholder} AND "position" < ${newest}
+    ORDER BY "id" LIMIT ${String(PURGE_CHUNK)}`
+  return `DELETE FROM "Outbox" WHERE "id" IN (${old})`
+}
 
 /** The tables whose rows mean nothing any more once they have expired. */
 export const PERISHABLE = ['Replay', 'EnrollSession', 'SealingKey'] as const
@@ -31,9 +64,6 @@ function sequenceSql(table: string, key: string, order: string): string {
   return `UPDATE "${table}" SET "position" = numbered."position" FROM (${numbered}) AS numbered
     WHERE "${table}"."${key}" = numbered."${key}"`
 }
-
-/** How many of them are deleted at once. */
-export const PURGE_CHUNK = 1000
 
 /** Deletes chunk after chunk and lets others in between. */
 export async function purgeInChunks(deleteChunk: () => Promise<number> | number): Promise<number> {

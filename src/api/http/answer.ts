@@ -1,10 +1,11 @@
 import { isWritError, type WritError } from '#kernel/errors.ts'
+import { TOKEN_KINDS } from '#jwt/index.ts'
 import type { OauthErrorBody, Problem } from '#wire/index.ts'
 import { httpError } from './errors.ts'
 import { failureOf, oauthStatusOf, type Failure } from './failures.ts'
 import type { Answer } from './route.ts'
 
-export type ErrorStyle = 'problem' | 'oauth'
+export type ErrorStyle = 'problem' | 'oauth' | 'bearer'
 
 /** What of a request decides how its failure is written. */
 export interface FailureContext {
@@ -25,7 +26,7 @@ export function renderFailure(error: WritError, context: FailureContext): Answer
   const failure = failureOf(error.code)
   const shown = failure === null ? httpError('INTERNAL_ERROR') : error
   const row = failure ?? failureOf('INTERNAL_ERROR') ?? { status: 500 }
-  return context.style === 'oauth' ? oauthAnswer(shown, row, context) : problemAnswer(shown, row, context)
+  return ANSWERS[context.style](shown, row, context)
 }
 
 function problemAnswer(error: WritError, failure: Failure, context: FailureContext): Answer {
@@ -47,7 +48,7 @@ function oauthAnswer(error: WritError, failure: Failure, context: FailureContext
   const { status, oauth } = oauthStatusOf(failure)
   const body: OauthErrorBody = {
     error: oauth,
-    error_description: (error.sentence + memberOf(error)).replaceAll(/["\\]/g, ''),
+    error_description: quotable(error.sentence + memberOf(error)),
     error_code: error.code,
     request_id: context.requestId,
   }
@@ -55,6 +56,43 @@ function oauthAnswer(error: WritError, failure: Failure, context: FailureContext
   const asked = status === 401 && context.scheme !== null
   return { status, body, headers: asked ? { ...headers, ...challenge(context.scheme, context) } : headers }
 }
+
+/** RFC 6750 section 3 and RFC 9449 section 7.1, for the sender of the request that a proxy asks about. */
+function bearerAnswer(error: WritError, failure: Failure, context: FailureContext): Answer {
+  const { status, bearer } = failure
+  const body = {
+    ...(bearer === undefined ? {} : { error: bearer }),
+    error_description: quotable(error.sentence),
+    error_code: error.code,
+    request_id: context.requestId,
+  }
+  const headers = { 'content-type': 'application/json', ...headersOf(error, status, failure) }
+  // What is wrong with the proxy itself concerns its own certificate.
+  const isOfProxy = status === 401 && !error.code.startsWith('AUTHZ_')
+  const challenges = isOfProxy ? challenge('MutualTLS', context) : bearerChallenges(error, failure, context)
+  return { status, body, headers: { ...headers, ...challenges } }
+}
+
+function bearerChallenges(error: WritError, failure: Failure, { realm }: FailureContext): Record<string, string> {
+  const { status, bearer } = failure
+  if (status !== 401 && bearer === undefined) return {}
+  const { scope } = error.details
+  const parameters = [
+    `realm="${realm}"`,
+    ...(bearer === undefined ? [] : [`error="${bearer}"`, `error_description="${quotable(error.sentence)}"`]),
+    ...(typeof scope === 'string' ? [`scope="${scope}"`] : []),
+  ].join(', ')
+  const dpop = `DPoP ${parameters}, algs="${DPOP_ALGORITHMS}"`
+  return { 'www-authenticate': bearer === 'invalid_dpop_proof' ? dpop : `Bearer ${parameters}, ${dpop}` }
+}
+
+function quotable(text: string): string {
+  return text.replaceAll(/["\\]/g, '')
+}
+
+const DPOP_ALGORITHMS = TOKEN_KINDS['dpop-proof'].algorithms.join(' ')
+
+const ANSWERS = { problem: problemAnswer, oauth: oauthAnswer, bearer: bearerAnswer } as const
 
 /** RFC 6749 section 5.2: the scheme that the client tried. */
 function challenge(scheme: string | null, context: FailureContext): Record<string, string> {

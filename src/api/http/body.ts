@@ -5,10 +5,15 @@ import { httpError } from './errors.ts'
 import type { BodyLimits, Route } from './route.ts'
 
 const JSON_TYPE = 'application/json'
-const FORM_TYPE = 'application/x-www-form-urlencoded'
+
+/** The routes whose body is for others to read, and its type. */
+const OCTETS: Partial<Record<Route['takes'], string>> = {
+  form: 'application/x-www-form-urlencoded',
+  ocsp: 'application/ocsp-request',
+}
 
 /**
- * The body of a request as its route takes it: JSON parsed, a form as bytes, undefined where none is taken. The type
+ * The body of a request as its route takes it: JSON parsed, a form and an OCSP request as bytes, undefined where none is taken. The type
  * and the declared length are looked at before a byte is read.
  * @throws MEDIA_TYPE_UNSUPPORTED, BODY_UNEXPECTED, BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_CUT, and what parseJson throws
  */
@@ -19,11 +24,12 @@ export async function readBody(request: IncomingMessage, route: Route): Promise<
     return undefined
   }
   if (route.takes === 'json-or-nothing' && !hasBody(request)) return undefined
-  checkMediaType(request, route.takes === 'form' ? FORM_TYPE : JSON_TYPE)
+  const octets = OCTETS[route.takes]
+  checkMediaType(request, octets ?? JSON_TYPE)
   const declared = Number(request.headers['content-length'] ?? 0)
   if (declared > route.limits.maxBytes) throw httpError('BODY_TOO_LARGE', { details: { limit: route.limits.maxBytes } })
   const bytes = await collect(request, route.limits)
-  return route.takes === 'form' ? bytes : parseJson(bytes, route.limits)
+  return octets !== undefined ? bytes : parseJson(bytes, route.limits)
 }
 
 function hasBody(request: IncomingMessage): boolean {

@@ -18,6 +18,7 @@ export function route<Body, Query, Result>(spec: RouteSpec<Body, Query, Result>)
   }
 }
 
-function bodyOf<Body, Query, Result>({ schema }: RouteSpec<Body, Query, Result>, { body }: RawCall): Body {
+function bodyOf<Body, Query, Result>({ schema, takes }: RouteSpec<Body, Query, Result>, { body }: RawCall): Body {
+  if (takes === 'ocsp') return parseBody(schema.body, body)
   return body instanceof Uint8Array ? parseFormWith(schema.body, body) : parseBody(schema.body, body)
 }

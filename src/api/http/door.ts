@@ -12,6 +12,7 @@ import { prefixOf, type RateLimit } from './gcra.ts'
 import { showing, type PeerOf } from './peer.ts'
 import type { RequestLog, RequestMetrics } from './ports.ts'
 import type { Route } from './route.ts'
+import type { Streams } from './streams.ts'
 
 export interface Limits {
   /** For those whom nobody has authenticated, by network prefix. */
@@ -28,6 +29,7 @@ export interface ServeOptions {
   readonly metrics: RequestMetrics
   readonly limits: Limits
   readonly peerOf: PeerOf
+  readonly streams: Streams
   /** The trust domain, for challenges. */
   readonly realm: string
 }
@@ -78,6 +80,11 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
     if (isDenial(error)) await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
     throw error
   }
+}
+
+/** Who is calling, some time after they came in. Whoever is let in no more is written down as at the door. */
+export function reenter(options: ServeOptions, visit: Visit, visitor: Visitor): Promise<Caller> {
+  return admitted(options, visit, visitor)
 }
 
 /**

@@ -1,8 +1,10 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
+import { AUTHZ_FAILURES } from './authz-failures.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { EXCHANGE_CODES } from './exchange-failures.ts'
 import { SSF_CODES } from './ssf-failures.ts'
 import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
@@ -29,6 +31,8 @@ export interface Failure {
   readonly status: number
   /** Where it is left out, the status says it. */
   readonly oauth?: OauthCode
+  /** What RFC 6750 section 3.1 calls it, where a request with a token is judged. */
+  readonly bearer?: 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof'
   /** Seconds. */
   readonly retryAfter?: number
 }
@@ -61,8 +65,11 @@ const TRANSPORT = {
   ...each({ status: 400 }, ['BODY_UNEXPECTED']),
   ...each({ status: 501 }, ['STATUS_LIST_TIME_UNSUPPORTED']),
   ...each({ status: 429, retryAfter: 1 }, ['RATE_LIMITED']),
-  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING']),
+  ...each({ status: 429, retryAfter: 5 }, ['STREAMS_EXHAUSTED']),
+  ...each(UNAVAILABLE, ['SERVER_OVERLOADED', 'SERVER_STOPPING', 'STREAM_STALLED']),
   ...each({ status: 500 }, ['INTERNAL_ERROR', 'ANSWER_INVALID', 'TEMPLATE_INVALID', 'JSON_NOT_CANONICAL']),
+  ...each({ status: 500 }, ['STATUS_UNPROVEN', 'STATUS_RESPONDER_ENDED', 'STATUS_SIGNATURE_INVALID']),
+  ...each(UNAVAILABLE, ['STATUS_OVERLOADED']),
   ...each(UNAVAILABLE, ['STORE_UNAVAILABLE', 'STORE_OUTCOME_UNKNOWN', 'STORE_CLOSED', 'KEY_UNAVAILABLE']),
   ...each({ status: 500 }, ['AUDIT_LEAF_INVALID', 'AUDIT_NOT_A_PERMIT']),
 }
@@ -127,10 +134,17 @@ const REGISTRY = {
     'RESOURCE_OWNER_REQUIRED',
     'RESOURCE_ACTION_INVALID',
     'RESOURCE_SPIFFE_ID_INVALID',
+    'RESOURCE_URL_INVALID',
     'REVOCATION_VALUE_INVALID',
     'REVOCATION_REASON_UNFIT',
   ]),
-  ...each({ status: 404 }, ['AGENT_UNKNOWN', 'INSTANCE_UNKNOWN', 'REVOCATION_TARGET_UNKNOWN', 'STATUS_LIST_UNKNOWN']),
+  ...each({ status: 404 }, [
+    'AGENT_UNKNOWN',
+    'INSTANCE_UNKNOWN',
+    'REVOCATION_TARGET_UNKNOWN',
+    'STATUS_LIST_UNKNOWN',
+    'CRL_NOT_FOUND',
+  ]),
   ...each({ status: 409 }, ['AGENT_NAME_TAKEN', 'AGENT_CHANGED', 'AGENT_STATE', 'RESOURCE_AUDIENCE_TAKEN']),
   ...each(DENIED, [
     'AGENT_SUSPENDED',
@@ -142,6 +156,12 @@ const REGISTRY = {
     'ATTESTED_KEY_CHANGED',
     'INSTANCE_NOT_ACTIVE',
   ]),
+}
+
+const FEED = {
+  ...each({ status: 400 }, ['FEED_POSITION_INVALID']),
+  ...each(DENIED, ['FEED_NOT_REGISTERED']),
+  ...each(UNAVAILABLE, ['FEED_AUDIENCES_CHANGED', 'FEED_TOO_SLOW']),
 }
 
 const POLICY = each(DENIED, [
@@ -202,6 +222,7 @@ const TASKS = {
     'TASK_CHANGED',
     'TASK_TRANSITION_INVALID',
     'CUTOFF_OUTDATED',
+    'CRL_CHANGED',
   ]),
   ...each({ status: 400, oauth: 'invalid_authorization_details' }, [
     'AUTHORIZATION_DETAILS_MALFORMED',
@@ -218,28 +239,7 @@ const TASKS = {
     'TARGET_CHANGED',
     'TARGET_ACTION_UNKNOWN',
   ]),
-  // RFC 8693 section 2.2.2: whatever is wrong with a subject token is an invalid request.
-  ...each({ status: 400 }, [
-    'DEPTH_EXCEEDED',
-    'DERIVATIONS_EXHAUSTED',
-    'TOKEN_LIFETIME_EXHAUSTED',
-    'TOKEN_TOO_LARGE',
-    'CUT_OFF',
-    'TOKEN_PARAMETER_MISSING',
-    'TOKEN_PARAMETER_UNEXPECTED',
-    'REQUESTED_TOKEN_TYPE_UNSUPPORTED',
-    'SUBJECT_TOKEN_TYPE_UNSUPPORTED',
-    'SUBJECT_TOKEN_INVALID',
-    'SUBJECT_TOKEN_DEAD',
-    'SUBJECT_TOKEN_NOT_YOURS',
-    'SUBJECT_TOKEN_TOO_OLD',
-    'SUBJECT_TOKEN_REPLAYED',
-    'SUBJECT_TOKEN_OTHER_TASK',
-    'SUBJECT_TOKEN_OTHER_SUBJECT',
-    'MAY_ACT_REFUSED',
-    'ACTOR_TOKEN_UNSUPPORTED',
-    'TOKEN_NOT_YOURS',
-  ]),
+  ...each({ status: 400 }, EXCHANGE_CODES),
   ...each({ status: 400, oauth: 'unsupported_grant_type' }, ['GRANT_TYPE_UNSUPPORTED']),
   ...each({ status: 400, oauth: 'unsupported_token_type' }, ['TOKEN_TYPE_UNSUPPORTED']),
   ...each({ status: 401, oauth: 'invalid_client' }, ['CLIENT_ID_MISMATCH', 'CLIENT_ASSERTION_UNSUPPORTED']),
@@ -262,6 +262,8 @@ export const FAILURES = {
   ...AUTHORITIES,
   ...ISSUANCE,
   ...TASKS,
+  ...FEED,
+  ...AUTHZ_FAILURES,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
   ...each(DENIED, ['SSF_RECEIVER_UNKNOWN']),

@@ -9,12 +9,17 @@ import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
 import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts'
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
+import type { AskedRequest } from '#flows/authorize/asked-request.ts'
+import type { AuthorizedRequest } from '#flows/authorize/authorize-request.ts'
+import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import type { FeedRequest } from '#flows/feed/open-feed.ts'
 import type { ExchangeRequest } from '#flows/exchange-request.ts'
 import type { Introspection } from '#flows/introspect-token.ts'
 import type { IssuedJwtSvid, JwtSvidRequest } from '#flows/issue-jwt-svid.ts'
+import type { OcspReply } from '#flows/ocsp/responder.ts'
 import type { ListTasksRequest, TaskPage } from '#flows/list-tasks.ts'
 import type { OpenTaskRequest } from '#flows/open-task.ts'
 import type { Page, PageRequest } from '#flows/pages.ts'
@@ -73,6 +78,11 @@ export interface OauthFlows {
   readonly introspectToken: Story<{ readonly token: string }, Introspection>
   readonly introspectTokenAsJwt: Story<{ readonly token: string }, string>
   readonly revokeToken: Story<{ readonly token: string }, void>
+  readonly authorizeRequest: Story<AskedRequest, AuthorizedRequest>
+}
+
+export interface FeedFlows {
+  readonly openFeed: Story<FeedRequest, AsyncIterable<string>>
 }
 
 export interface AdminFlows {
@@ -116,6 +126,13 @@ export interface SsfFlows {
   readonly pollStream: Story<PollRequest, PollAnswer>
 }
 
+/** What relying parties read to know what was taken back. */
+export interface StatusFlows {
+  readonly showCrl: (request: ShowCrlRequest) => Promise<ShownCrl>
+  /** Takes an OCSPRequest, DER, from anybody. Never rejects. */
+  readonly answerOcsp: (request: Bytes) => Promise<OcspReply>
+}
+
 /** What the server says of itself. */
 export interface Health {
   /** Null when the server can say how things are; else why it cannot. */
@@ -127,7 +144,8 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, SsfFlows, AdminFlows {
+export interface Flows
+  extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, SsfFlows, FeedFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
   /** By the number in its address. */
   readonly statusList: (list: string) => Promise<PublishedStatusList>

@@ -59,6 +59,7 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   Problem: wire.problem,
   OauthError: wire.oauthError,
   ListQuery: wire.listQuery,
+  AuthorizeQuery: wire.authorizeQuery,
   StatusListQuery: wire.statusListQuery,
   SsfConfiguration: wire.ssfConfiguration,
   CreateStreamRequest: wire.createStreamRequest,
@@ -97,7 +98,7 @@ export function openapiOf(routes: readonly Route[]): object {
   const schemas = jsonSchemasOf(COMPONENTS)
   const paths: Record<string, Record<string, object>> = {}
   for (const one of routes) {
-    const operations = (paths[one.path] ??= {})
+    const operations = (paths[one.path.replace('{+', '{')] ??= {})
     operations[one.method.toLowerCase()] = operationOf(one, schemas)
   }
   return {
@@ -152,7 +153,7 @@ function operationOf(one: Route, schemas: Readonly<Record<string, object>>): obj
 }
 
 function parametersOf(one: Route, schemas: Readonly<Record<string, object>>): object {
-  const inPath = [...one.path.matchAll(/\{([a-z_]+)\}/g)].map(([, name]) => ({
+  const inPath = [...one.path.matchAll(/\{\+?([a-z_]+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
@@ -166,6 +167,7 @@ function parametersOf(one: Route, schemas: Readonly<Record<string, object>>): ob
 
 function bodyOf(one: Route): object {
   if (one.takes === 'nothing' || one.takes === 'ignored') return {}
+  if (one.takes === 'ocsp') return { requestBody: { required: true, content: { 'application/ocsp-request': {} } } }
   const media = one.takes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json'
   const required = one.takes !== 'json-or-nothing'
   return { requestBody: { required, content: { [media]: { schema: reference(one.schema.body) } } } }
@@ -176,7 +178,7 @@ function contentOf(schema: WireSchema | null): object {
 }
 
 function errorContent(one: Route): object {
-  const isOauth = one.errors === 'oauth'
+  const isOauth = one.errors !== 'problem'
   const media = isOauth ? 'application/json' : 'application/problem+json'
   return { content: { [media]: { schema: reference(isOauth ? wire.oauthError : wire.problem) } } }
 }

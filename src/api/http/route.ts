@@ -5,7 +5,7 @@ import type { Milliseconds } from '#kernel/instant.ts'
 import type { WireSchema } from '#wire/index.ts'
 import type { Flows } from './flows.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 /** Which listener serves it: `api` on HTTPS and the admin socket, the others on their own plain port. */
 export type Surface = 'api' | 'status' | 'health'
@@ -27,14 +27,48 @@ export interface Call<Body, Query> {
   readonly address: string
   /** The media types that the client prefers, as it wrote them. */
   readonly accept: string
+  /** The If-None-Match header, as it came; empty when there is none. */
+  readonly ifNoneMatch: string
   /** Every value of the DPoP header. */
   readonly dpop: readonly string[]
+  readonly head: RequestHead
+  /** Takes a place among the answers that go on. @throws STREAMS_EXHAUSTED */
+  readonly live: () => Live
+}
+
+/** The request as it came, for routes that are asked about another request. */
+export interface RequestHead {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** Every value of every header, by its name in lower case. */
+  readonly headers: Readonly<Record<string, readonly string[] | undefined>>
+}
+
+/** What the maker of a `Stream` needs to know of its reader. */
+export interface Live {
+  /** The id of the event that the reader has seen last; null where it said none. */
+  readonly lastEventId: string | null
+  /** Who is calling, looked at again. @throws as at the door */
+  readonly again: () => Promise<Caller>
+  /** Aborted when the reader is gone, or the server stops. */
+  readonly signal: AbortSignal
+}
+
+/** A body that is made while it is sent. */
+export class Stream {
+  readonly chunks: AsyncIterable<string>
+
+  constructor(chunks: AsyncIterable<string>) {
+    this.chunks = chunks
+  }
 }
 
 export interface Answer {
   readonly status: number
   /** Members that are undefined are left out, as JSON has it. */
-  readonly body: object | Bytes | string | null
+  /** A `Stream` is sent as it comes, for as long as it goes on. */
+  readonly body: object | Bytes | string | Stream | null
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -51,16 +85,17 @@ export interface RouteSpec<Body, Query, Result> {
   readonly id: string
   readonly summary: string
   readonly method: Method
-  /** `/v1/tasks/{id}`. */
+  /** `/v1/tasks/{id}`; `/ocsp/{+request}` takes the whole rest, as it came, and is served as `hot` only. */
   readonly path: string
   readonly surface: Surface
   readonly callers: readonly CallerClass[]
   /** `renewal` lets a certificate in that has expired within its grace. */
   readonly authentication?: 'current' | 'renewal'
-  /** `ignored` leaves the body unread. */
-  readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ignored'
+  /** `ignored` leaves the body unread; `ocsp` is DER, which the flow reads. */
+  readonly takes: 'nothing' | 'json' | 'json-or-nothing' | 'form' | 'ocsp' | 'ignored'
   readonly limits: BodyLimits
-  readonly errors: 'problem' | 'oauth'
+  /** `bearer`: as RFC 6750 section 3 has it, for whoever sent the request that is asked about. */
+  readonly errors: 'problem' | 'oauth' | 'bearer'
   readonly schema: RouteSchema<Body, Query>
   /** Status of a success; also what OpenAPI says. */
   readonly status: number

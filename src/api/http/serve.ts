@@ -4,10 +4,11 @@ import { SECOND } from '#kernel/instant.ts'
 import type { WritError } from '#kernel/errors.ts'
 import { renderFailure, typedError } from './answer.ts'
 import { readBody } from './body.ts'
-import { enter, type ServeOptions, type Visit, type Visitor } from './door.ts'
+import { enter, reenter, type ServeOptions, type Visit, type Visitor } from './door.ts'
 import { failureOf } from './failures.ts'
 import type { RequestEntry } from './ports.ts'
-import type { Answer } from './route.ts'
+import { Stream, type Answer, type Live } from './route.ts'
+import { sendStream } from './streams.ts'
 
 /** How long an answered request may go on sending what nobody reads. */
 const LINGER = SECOND
@@ -19,8 +20,8 @@ export async function serve(options: ServeOptions, visit: Visit): Promise<void> 
   const requestId = newId('request', clock.now(), options.random)
   const visitor: Visitor = { name: 'anonymous', address: visit.request.socket.remoteAddress ?? 'local' }
   try {
-    const { answer, code } = await outcomeOf(options, visit, { visitor, requestId })
-    send(visit, answer, requestId)
+    const { answer, code: refusal } = await outcomeOf(options, visit, { visitor, requestId })
+    const code = (await deliver(options, visit, { answer, requestId })) ?? refusal
     const { name: caller, address } = visitor
     const { method, path: route } = visit.route
     const duration = clock.monotonic() - started
@@ -31,6 +32,40 @@ export async function serve(options: ServeOptions, visit: Visit): Promise<void> 
     // What cannot even be answered must end neither the process nor in silence.
     visit.response.destroy()
     log.failure(requestId, typedError(error))
+  }
+}
+
+/** Sends the answer; the code of the failure that ended a stream, null where nothing did. */
+async function deliver(
+  options: ServeOptions,
+  visit: Visit,
+  { answer, requestId }: { readonly answer: Answer; readonly requestId: string },
+): Promise<string | null> {
+  const { response } = visit
+  if (!(answer.body instanceof Stream)) {
+    send(visit, answer, requestId)
+    return null
+  }
+  if (!response.destroyed) response.writeHead(answer.status, headersOf(answer, requestId, { connection: 'close' }))
+  try {
+    await sendStream(response, answer.body)
+    return null
+  } catch (caught) {
+    // The status has been sent: all that can be said is that it is over.
+    const error = typedError(caught)
+    response.destroy()
+    if (!isForbidden(error)) options.log.failure(requestId, error)
+    return error.code
+  }
+}
+
+/** The header comes as text or not at all: the parser of Node joins what is repeated. */
+function liveOf(options: ServeOptions, visit: Visit, visitor: Visitor): Live {
+  const { 'last-event-id': lastEventId } = visit.request.headers
+  return {
+    lastEventId: typeof lastEventId === 'string' ? lastEventId : null,
+    again: () => reenter(options, visit, visitor),
+    signal: options.streams.enter(visitor.name, visit.response),
   }
 }
 
@@ -61,9 +96,13 @@ async function answerOf(options: ServeOptions, visit: Visit, visitor: Visitor): 
   const body = await readBody(request, route)
   const query = (request.url ?? '').split('?').slice(1).join('?')
   const accept = request.headers.accept ?? ''
+  const ifNoneMatch = request.headers['if-none-match'] ?? ''
   const dpop = request.headersDistinct['dpop'] ?? []
+  const head = { method: request.method ?? '', target: request.url ?? '', headers: request.headersDistinct }
   try {
-    return await route.run(flows, { caller, body, query, path, address: visitor.address, accept, dpop })
+    const live = (): Live => liveOf(options, visit, visitor)
+    const { address } = visitor
+    return await route.run(flows, { caller, body, query, path, address, accept, ifNoneMatch, dpop, head, live })
   } catch (error) {
     // A story writes down whom it refuses, but cannot know how often somebody without a name tries.
     if (visitor.name === 'anonymous' && isForbidden(error)) {
@@ -92,18 +131,31 @@ function send(visit: Visit, answer: Answer, requestId: string): void {
   const { request, response } = visit
   if (response.destroyed) return
   const { body } = answer
+  if (body instanceof Stream) return
   const isJson = body !== null && typeof body === 'object' && !(body instanceof Uint8Array)
   const payload = isJson ? Buffer.from(JSON.stringify(body)) : body === null ? Buffer.alloc(0) : Buffer.from(body)
+  const type = isJson ? { 'content-type': 'application/json' } : {}
   response.writeHead(answer.status, {
-    ...(isJson ? { 'content-type': 'application/json' } : {}),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-request-id': requestId,
-    ...answer.headers,
-    'content-length': payload.length,
+    ...headersOf(answer, requestId, type),
+    // What has not changed is not sent, and has the length that it had.
+    ...(answer.status === 304 ? {} : { 'content-length': payload.length }),
   })
   response.end(payload)
   if (!request.complete) linger(request)
+}
+
+function headersOf(
+  { headers }: Answer,
+  requestId: string,
+  more: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    ...more,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...headers,
+  }
 }
 
 /** The rest of a refused body is thrown away for a moment, so that the client reads the answer and no reset. */

@@ -15,16 +15,25 @@ export function resourceCommands(program: Command): void {
       "who may introspect for it: a SPIFFE ID, or an agent's ID for all its instances; repeatable",
       collect,
     )
+    .option(
+      '--proxy <spiffe-id>',
+      'a proxy that may ask at /v1/authz whom to let in to it: a SPIFFE ID, as --acts-as; repeatable',
+      collect,
+    )
+    .option('--url <url>', 'where clients reach it, without a trailing slash; behind a proxy DPoP proofs need it')
   example(
     add,
     'writ resource add https://billing.example.org --owner billing-team --action invoices:read --acts-as spiffe://example.org/agent/billing',
   )
   action(add, async (context, options, audience = '') => {
+    const url = text(options, 'url')
     const json = {
       audience,
       owner: text(options, 'owner') ?? '',
       actions: list(options, 'action'),
       spiffe_ids: list(options, 'actsAs'),
+      proxies: list(options, 'proxy'),
+      ...(url === undefined ? {} : { url }),
     }
     const facts = await context.withAdmin((admin) => admin.call({ method: 'POST', path: '/v1/resources', json }))
     report(context.terminal, {
@@ -39,7 +48,7 @@ export function resourceCommands(program: Command): void {
     report(context.terminal, {
       said: 'resources:',
       facts,
-      columns: ['audience', 'owner', 'state', 'actions', 'spiffe_ids'],
+      columns: ['audience', 'owner', 'state', 'actions', 'spiffe_ids', 'proxies', 'url'],
     })
   })
 }

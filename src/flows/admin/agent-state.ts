@@ -2,8 +2,16 @@ import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { administers, registryError, type AgentRecord } from '#registry/index.ts'
-import { FOR_EVER, pastEverything, raiseCutoff, revocationError, type CutoffKind } from '#revocation/index.ts'
-import type { Change, Guard } from '../ports.ts'
+import {
+  FOR_EVER,
+  pastEverything,
+  raiseCutoff,
+  revocationError,
+  revocationNotice,
+  type CutoffChange,
+  type CutoffKind,
+} from '#revocation/index.ts'
+import type { Guard } from '../ports.ts'
 import { recordingDenials } from '../recorded-story.ts'
 import { findAgent } from './agents.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
@@ -91,7 +99,19 @@ async function applyStep(ports: AdminPorts, caller: Caller, agent: AgentRecord, 
       { type: step.type, actor: caller.name, object: `agent:${agent.id}` },
       { name: agent.name, version: String(set.version) },
     ),
-    events: [{ type: step.type, data: { agent: agent.id, version: set.version } }],
+    events: [
+      {
+        type: step.type,
+        data: {
+          agent: agent.id,
+          version: set.version,
+          ...revocationNotice(
+            now,
+            cut.changes.map(({ row }) => row),
+          ),
+        },
+      },
+    ],
   })
   return { ...agent, ...set }
 }
@@ -107,7 +127,7 @@ function cutOf(
   agent: AgentRecord,
   step: Step,
   by: { readonly actor: string; readonly at: Instant; readonly last: Instant },
-): { readonly guards: readonly Guard[]; readonly changes: readonly Change[] } {
+): { readonly guards: readonly Guard[]; readonly changes: readonly CutoffChange[] } {
   if (step.cut === null) return { guards: [], changes: [] }
   const before = step.cut.for === 'ever' ? FOR_EVER : pastEverything(by.at, by.last)
   const cut = { kind: step.cut.kind, value: agent.id, before, reason: step.type }

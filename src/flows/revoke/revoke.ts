@@ -3,6 +3,7 @@ import type { Caller } from '#authentication/index.ts'
 import { toHex, utf8 } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
+import type { IssuanceProfile } from '#issuance/index.ts'
 import { instant, type Instant } from '#kernel/instant.ts'
 import {
   cutoffKey,
@@ -12,14 +13,22 @@ import {
   pastEverything,
   raiseCutoff,
   revocationError,
+  revocationNotice,
+  subjectDigest,
+  type CutoffChange,
   type CutoffRecord,
 } from '#revocation/index.ts'
 import { adminLeaf } from '../admin/standing.ts'
 import { changeTask } from '../change-task.ts'
-import type { Change, Guard, Reader, StoryPorts } from '../ports.ts'
+import type { Guard, Reader, StoryPorts } from '../ports.ts'
 import { recordingDenials } from '../recorded-story.ts'
 import { findHits, type RevocationHits } from './hits.ts'
 import { findTarget, type Reached, type RevocationRequest, type Target } from './target.ts'
+
+export interface RevokePorts extends StoryPorts {
+  /** Receivers know a subject by a digest that has our issuer in it. */
+  readonly profile: Pick<IssuanceProfile, 'publicUrl'>
+}
 
 export interface Revocation {
   readonly request: RevocationRequest
@@ -36,14 +45,14 @@ const ATTEMPTS = 5
  * @throws ROLE_REQUIRED, REVOCATION_TARGET_UNKNOWN, REVOCATION_VALUE_INVALID, REVOCATION_REASON_UNFIT,
  *   CUTOFF_OUTDATED when others keep issuing under clocks ahead of ours
  */
-export function revoke(ports: StoryPorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
+export function revoke(ports: RevokePorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
   const attempt = { type: 'credential.revoked', actor: caller.name, object: objectOf(request) }
   return recordingDenials(ports, attempt, async (watched) => {
     for (let left = ATTEMPTS - 1; ; left--) {
       try {
         return await revokeOnce(watched, caller, request)
       } catch (error) {
-        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED')) throw error
+        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED', 'CRL_CHANGED')) throw error
       }
     }
   })
@@ -60,7 +69,7 @@ export async function previewRevocation(
   return { request, changed: false, hits: await findHits(reader, target, now) }
 }
 
-async function revokeOnce(ports: StoryPorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
+async function revokeOnce(ports: RevokePorts, caller: Caller, request: RevocationRequest): Promise<Revocation> {
   const { reader, clock } = ports
   // 1. What it is, and whether the caller may.
   const now = clock.now()
@@ -81,7 +90,7 @@ async function endTask(ports: StoryPorts, caller: Caller, { value }: RevocationR
   return true
 }
 
-async function commit(ports: StoryPorts, caller: Caller, target: Target): Promise<boolean> {
+async function commit(ports: RevokePorts, caller: Caller, target: Target): Promise<boolean> {
   const { request } = target
   const by = { actor: caller.name, at: ports.clock.now() }
   const wanted = [
@@ -102,14 +111,37 @@ async function commit(ports: StoryPorts, caller: Caller, target: Target): Promis
       ),
       private: { value: request.value },
     },
-    events: [{ type: 'credential.revoked', data: { handle: request.handle, value: publicValue(request) } }],
+    events: [
+      {
+        type: 'credential.revoked',
+        data: {
+          handle: request.handle,
+          value: publicValue(request),
+          certificates: certificatesOf(target),
+          ...revocationNotice(
+            by.at,
+            needed.map(({ change }) => change.row),
+            (subject) => subjectDigest(ports.profile.publicUrl, subject),
+          ),
+        },
+      },
+    ],
   })
   return true
 }
 
+/** Serials of the rows that say it of themselves. */
+function certificatesOf({ changes }: Target): readonly string[] {
+  return changes.flatMap((change) => {
+    const isRow = change.op === 'update' && change.table === 'Certificate'
+    const serial = isRow ? change.where.serial : undefined
+    return typeof serial === 'string' ? [serial] : []
+  })
+}
+
 interface NewCut {
   readonly guards: readonly Guard[]
-  readonly change: Change
+  readonly change: CutoffChange
 }
 
 /** Null when it reaches as far already. */

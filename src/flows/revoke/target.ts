@@ -12,6 +12,7 @@ import {
   type RevocationReason,
 } from '#revocation/index.ts'
 import { SpiffeId } from '#spiffe/index.ts'
+import { listingOf } from '../crl/list-certificate.ts'
 import type { Change, Reader } from '../ports.ts'
 
 export interface RevocationRequest {
@@ -122,7 +123,9 @@ async function findCertificate({ reader, caller, request, now }: Asked): Promise
     ) {
       throw unfit(request)
     }
-    return target(request, { cut: null, changes: row, done: row.length === 0 })
+    // Nothing else would tell the CRLs of a single one.
+    const changes = row.length === 0 ? [] : [...row, ...(await listingOf(reader, certificate, request.reason, now))]
+    return target(request, { cut: null, changes, done: row.length === 0 })
   }
   const keys = request.reason === 'key_compromise' ? [certificate.spkiHash] : []
   const cut = { ...REACH.certificate, value: certificate.lineage }

@@ -12,6 +12,7 @@ import { extensions } from './extensions.ts'
 import { issuerName } from './issuer-name.ts'
 import { keyUsage } from './key-usage.ts'
 import { nameConstraints } from './name-constraints.ts'
+import { ocspNoCheck } from './ocsp-no-check.ts'
 import { publicKey } from './public-key.ts'
 import type { Expected, Rule } from './rule.ts'
 import { serial } from './serial.ts'
@@ -42,6 +43,7 @@ export const RULES: readonly Rule[] = [
   status,
   attestation,
   nameConstraints,
+  ocspNoCheck,
 ]
 
 /** The names of the rules that a certificate breaks. */

@@ -35,7 +35,8 @@ export interface Expected {
   readonly serialPrefix: number
   readonly issuedAt: Instant
   readonly trustDomain: string
-  readonly spiffeId: string
+  /** Null for what is known by its subject only. */
+  readonly spiffeId: string | null
   readonly dnsNames: readonly string[]
   readonly ipAddresses: readonly Bytes[]
   /** Names that only the server's own certificate may carry; empty for that one. */

@@ -1,21 +1,25 @@
 import type { Metrics } from '#adapters/metrics/index.ts'
 import type { AnonymousDenials } from '#audit/index.ts'
+import { keepDelegates } from '#flows/keep-delegates.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { Pusher } from '#flows/ssf/pusher.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
-import { MINUTE, SECOND } from '#kernel/instant.ts'
+import type { CrlObserver } from '#flows/crl/ports.ts'
+import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
 import type { OwnCertificate } from '../tls/own-certificate.ts'
 import type { PublicCertificate } from '../tls/public-certificate.ts'
+import { crlDuties } from './crls.ts'
 import type { ServerPorts } from './ports.ts'
 
 export interface Charges {
   readonly ports: ServerPorts
   readonly denials: AnonymousDenials
+  readonly crlObserver: CrlObserver
   readonly metrics: Metrics
   readonly https: HttpsListener
   readonly own: OwnCertificate
@@ -24,21 +28,23 @@ export interface Charges {
 
 /** What is done at intervals, on every replica or by whoever holds the lease. */
 export function dutiesOf(charges: Charges): readonly Duty[] {
-  const { ports, denials } = charges
+  const { ports, denials, crlObserver: observer } = charges
   const leadership = new Leadership(ports.store, ports.clock, ports.replica)
   const leader = { ports, leadership }
   const transmitter = new Transmitter(ports)
   const pusher = new Pusher(ports)
   return [
-    { name: 'sequence', every: SECOND / 5, run: () => sequence(leader) },
+    { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
+    { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
     { name: 'security-events', every: SECOND / 2, run: () => transmit(leader, transmitter) },
     { name: 'event-push', every: SECOND / 2, run: () => push(leader, pusher) },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
+    ...crlDuties({ ...leader, observer }),
   ]
 }
 
@@ -46,6 +52,9 @@ interface Leader {
   readonly ports: ServerPorts
   readonly leadership: Leadership
 }
+
+/** Who has been away for longer than this starts anew. */
+const OUTBOX_KEPT = 7 * DAY
 
 /** One replica takes the steps that are due; every other one learns of them from the store. */
 async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
@@ -55,6 +64,21 @@ async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
   }
   const { failed } = await rotateAuthorities(ports)
   for (const failure of failed.values()) throw failure
+}
+
+/** The responders of OCSP; one that cannot be made holds up no other. */
+async function keepResponders({ ports, leadership }: Leader): Promise<void> {
+  if (!(await leadership.holds('ocsp-delegates', 20 * SECOND))) return
+  const { failed } = await keepDelegates(ports)
+  for (const failure of failed) throw failure
+}
+
+/** A revocation does not wait for the next regular run. */
+function whenWritten({ store }: ServerPorts): NonNullable<Duty['on']> {
+  return (wake) =>
+    store.subscribe((news) => {
+      if (news === 'written') wake()
+    })
 }
 
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
@@ -80,7 +104,10 @@ async function reconcile({ ports, leadership }: Leader): Promise<void> {
 }
 
 async function purge({ ports, leadership }: Leader): Promise<void> {
-  if (await leadership.holds('purge', 2 * MINUTE)) await ports.store.purge(ports.clock.now())
+  if (!(await leadership.holds('purge', 2 * MINUTE))) return
+  const now = ports.clock.now()
+  await ports.store.purge(now)
+  await ports.store.purgeOutbox(instant(now - OUTBOX_KEPT))
 }
 
 /** New certificates are used from the next handshake on; connections stay as they are. */
@@ -89,7 +116,7 @@ export async function keepCertificates({
   publicCertificate,
   https,
   metrics,
-}: Omit<Charges, 'ports' | 'denials'>): Promise<void> {
+}: Omit<Charges, 'ports' | 'denials' | 'crlObserver'>): Promise<void> {
   if (publicCertificate?.reload() === true) https.usePublic()
   if (own.isDue) {
     await own.renew()

@@ -11,13 +11,18 @@ import { addJoinToken, deleteJoinToken, listJoinTokens } from '#flows/admin/join
 import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from '#flows/admin/principals.ts'
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
+import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
+import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { finishEnrollment, startEnrollment } from '#flows/enroll-session.ts'
+import type { FeedHub } from '#flows/feed/feed-hub.ts'
+import { openFeed } from '#flows/feed/open-feed.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listTasks } from '#flows/list-tasks.ts'
+import type { OcspResponder } from '#flows/ocsp/responder.ts'
 import { openTask } from '#flows/open-task.ts'
 import { renew } from '#flows/renew.ts'
 import { resumeTask } from '#flows/resume-task.ts'
@@ -33,6 +38,14 @@ import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
 
+/** What the server keeps beside its ports. */
+export interface Keepers {
+  readonly denials: AnonymousDenials
+  readonly health: Health
+  readonly ocsp: OcspResponder
+  readonly feed: FeedHub
+}
+
 type Story<Ports, Request, Answer> = (ports: Ports, caller: Caller, request: Request) => Promise<Answer>
 
 /** Gives a story its ports. */
@@ -41,7 +54,7 @@ type Bind = <Request, Answer>(
 ) => (caller: Caller, request: Request) => Promise<Answer>
 
 /** The stories with their ports bound, as the API takes them. */
-export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health: Health): Flows {
+export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: Keepers): Flows {
   const statusLists = new StatusLists(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
@@ -68,6 +81,10 @@ export function bindFlows(ports: ServerPorts, denials: AnonymousDenials, health:
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
     ...ssfFlows(ports, bind),
+    showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
+    answerOcsp: (request) => ocsp.answer(request),
+    openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
+    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
   }
 }

@@ -4,13 +4,14 @@ import { openStore, type Store } from '#adapters/store/index.ts'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import { leafMaker } from '#audit/index.ts'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
+import { CrlShelf } from '#flows/crl/crl-shelf.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
 import type { EventPush } from '#flows/ssf/ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
-import { issuanceProfile } from '#issuance/index.ts'
+import { issuanceProfile, type IssuanceProfile } from '#issuance/index.ts'
 import { TrustDomain } from '#spiffe/index.ts'
 import type { Users } from '#tasks/index.ts'
 import { serverNames } from '../addresses.ts'
@@ -28,6 +29,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly counters: Store
   readonly firsts: Store
   readonly statusIndexes: StatusIndexes
+  readonly crlShelf: CrlShelf
   readonly nonces: ProofNonces
   readonly users: Users
   readonly push: EventPush
@@ -59,6 +61,8 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   })
   const attestors = attestorsOf({ trustDomain, providers, reader: store })
   const replica = config.replica.name
+  const profile = profileOf(config, trustDomain)
+  const authorities = new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() }))
   return {
     store,
     reader: store,
@@ -70,7 +74,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     replica,
     keys: new ServerKeys(config, observer),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
-    authorities: new CurrentAuthorities(AuthoritySet.of({ trustDomain, records: [], signers: new Map() })),
+    authorities,
     attestors,
     users,
     push,
@@ -78,17 +82,21 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     sessions: store,
     statusIndexes: new StatusIndexes(store),
     nonces: new ProofNonces({ reader: store, firsts: store, random }),
-    profile: issuanceProfile({
-      trustDomain,
-      serialPrefix: config.replica.number,
-      publicUrl: config.public_url,
-      // Certificates name the status endpoints once CRLs and OCSP answer there, and not before.
-      statusUrl: null,
-      serverNames: serverNames(config).dns,
-      nameConstraints: config.name_constraints,
-      ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
-    }),
+    crlShelf: new CrlShelf({ reader: store, clock, authorities, shards: profile.crlShards }),
+    profile,
   }
+}
+
+function profileOf(config: Config, trustDomain: TrustDomain): IssuanceProfile {
+  return issuanceProfile({
+    trustDomain,
+    serialPrefix: config.replica.number,
+    publicUrl: config.public_url,
+    statusUrl: config.status_url ?? null,
+    serverNames: serverNames(config).dns,
+    nameConstraints: config.name_constraints,
+    ...(config.attestation_oid === undefined ? {} : { attestationOid: config.attestation_oid }),
+  })
 }
 
 /** Keys first: what they still sign is written down. */

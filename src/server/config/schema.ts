@@ -128,6 +128,13 @@ export const configSchema = z.strictObject({
       identity: rate.prefault({ rate: 1000, burst: 2000 }),
       max_in_flight: z.int().min(1).max(100_000).default(2000),
       max_connections: z.int().min(1).max(1_000_000).default(10_000),
+      /** Answers that go on, such as the feed: open at once for one identity, and in all. */
+      max_streams: z
+        .strictObject({
+          identity: z.int().min(1).max(1000).default(4),
+          all: z.int().min(1).max(100_000).default(1000),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** Sources of evidence besides join tokens; selectors carry the name. */

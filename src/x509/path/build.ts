@@ -113,6 +113,8 @@ function extendsChain(chain: readonly Certificate[], issuer: Certificate, pool: 
 const TELLING: readonly X509ErrorCode[] = [
   'CERTIFICATE_EXPIRED',
   'CERTIFICATE_NOT_YET_VALID',
+  'PATH_AUTHORITY_REVOKED',
+  'PATH_CRL_MISSING',
   'PATH_EXTENDED_KEY_USAGE',
   'PATH_KEY_USAGE',
   'PATH_NAME_CONSTRAINT',

@@ -3,10 +3,10 @@ import type { Certificate } from '../certificate.ts'
 import { x509Error } from '../errors.ts'
 import type { NameConstraints } from '../extensions/types.ts'
 import { OID, PURPOSE, type Purpose } from '../oids.ts'
+import { checkIntermediates, type AuthorityRevocation } from './authority-revocation.ts'
 import { constrainedNames, isAllowed } from './name-constraints.ts'
 
-export interface PathOptions {
-  readonly at: Instant
+export interface PathOptions extends AuthorityRevocation {
   /** What the leaf is used for; `any` makes no demand on usages, as for checking an authority. */
   readonly purpose: Purpose
   /** How long after its expiry a chain passes, marked as expired. Nothing when absent. */
@@ -32,6 +32,7 @@ export function validateChain(chain: Chain, options: PathOptions): Validity {
   checkPathLengths(chain)
   checkNames(chain)
   checkUsages(chain, options.purpose)
+  checkIntermediates(chain, options)
   return checkValidity(chain, options)
 }
 

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { leafMaker } from '#audit/index.ts'
-import type { ClockMarks, Counters, EnrollSessions, Firsts, Journal, Leases, Reader, Sequencer } from '#flows/ports.ts'
+import type {
+  ClockMarks,
+  Counters,
+  EnrollSessions,
+  Firsts,
+  Journal,
+  Leases,
+  OutboxSignal,
+  Reader,
+  Sequencer,
+} from '#flows/ports.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { TABLE_NAMES } from '../../../src/adapters/store/columns.ts'
 import { openStore, type StoreOptions } from '../../../src/adapters/store/index.ts'
@@ -13,8 +23,10 @@ import { storePassword } from '../../support/store-password.ts'
 import { MemoryStore } from '../../fakes/memory-store.ts'
 
 /** What the suite asks of every store. */
-export interface Subject extends Reader, Journal, Counters, Leases, Sequencer, ClockMarks, EnrollSessions, Firsts {
+export interface Subject
+  extends Reader, Journal, Counters, Leases, Sequencer, OutboxSignal, ClockMarks, EnrollSessions, Firsts {
   purge(before: Instant): Promise<number>
+  purgeOutbox(before: Instant): Promise<number>
   close(): Promise<void>
 }
 

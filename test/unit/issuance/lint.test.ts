@@ -124,6 +124,11 @@ const FAULTS: readonly (readonly [rule: string, fault: string, template: TbsTemp
     ['attestation', 'says an instance that it is not', with_('writAttestation', { instance: 'i-0' })],
     ['attestation', 'says another issue time than is recorded', with_('writAttestation', { issuedAt: after(NOW, 1) })],
     ['attestation', 'attests where nothing was attested', leaf(), { attestation: null }],
+    [
+      'ocsp-no-check',
+      'O5 says that nobody need ask for its status, and is no responder',
+      added({ kind: 'ocspNoCheck', critical: false }),
+    ],
     ['name-constraints', 'C14 lacks the constraint that was asked for', leaf(), { permittedUriHost: 'example.org' }],
   ]
 

@@ -1,4 +1,5 @@
-import { PURGE_CHUNK, type PERISHABLE } from '../store.ts'
+import { PURGE_CHUNK, purgeOutboxSql, SEQUENCE, type PERISHABLE } from '../store.ts'
+import { CHANNEL } from './notifications.ts'
 
 /** The statements that are not made from the table of columns. */
 
@@ -43,6 +44,15 @@ export const PURGE = {
   Replay: purgeSql('Replay', 'key'),
   EnrollSession: purgeSql('EnrollSession', 'hash'),
   SealingKey: purgeSql('SealingKey', 'id'),
+} as const
+
+export const PURGE_OUTBOX = purgeOutboxSql('$1')
+
+/** Those who follow positions on other replicas are told, once it is committed. */
+export const SEQUENCE_AND_NOTIFY = {
+  LogLeaf: `WITH numbered AS (${SEQUENCE.LogLeaf} RETURNING 1) SELECT count(*) AS count FROM numbered`,
+  Outbox: `WITH numbered AS (${SEQUENCE.Outbox} RETURNING 1), counted AS (SELECT count(*) AS count FROM numbered)
+    SELECT count, CASE WHEN count > 0 THEN pg_notify('${CHANNEL}', 'sequenced') END FROM counted`,
 } as const
 
 function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {

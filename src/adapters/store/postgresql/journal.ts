@@ -3,9 +3,11 @@ import { storeError } from '../errors.ts'
 import type { LogRows, LogSequence } from '../log-sequence.ts'
 import type { Waiting } from '../plan.ts'
 import { LostLate, Refused } from '../refusal.ts'
+import { isUrgent } from '../hints.ts'
 import { isFelt } from '../snapshot.ts'
 import { asStoreError, isUnavailable } from './connection.ts'
 import { wavesOf } from './conflicts.ts'
+import { NOTIFY_WRITTEN } from './notifications.ts'
 import type { Reads } from './reads.ts'
 import type { Session, Sessions } from './session.ts'
 import { StatementNames } from './statement-names.ts'
@@ -112,6 +114,7 @@ export class PostgresqlJournal {
     }
     const isSeen = plans.some(({ changes }) => changes.some(isFelt))
     const version = isSeen ? await transaction.nextVersion() : null
+    if (plans.some(isUrgent)) await session.client.query(NOTIFY_WRITTEN)
     await this.#finish(session, transaction, logs)
     this.#forget(batch)
     if (version !== null) this.#reads.advance(version)

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -9,11 +9,12 @@ import { shapeOf } from '../columns.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { CounterQueue } from '../counter-queue.ts'
 import { storeError } from '../errors.ts'
+import { Hints } from '../hints.ts'
 import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { encodeRow, type Row } from '../rows.ts'
-import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
+import { firstEventId, PERISHABLE, purgeInChunks, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { parseTarget, type Target } from './address.ts'
 import { asStoreError, clientConfig, connect, prepareSession } from './connection.ts'
@@ -24,12 +25,15 @@ import {
   INSERT_FIRST,
   OPEN_ENROLL_SESSION,
   PURGE,
+  PURGE_OUTBOX,
   READ_MARK,
   RELEASE,
+  SEQUENCE_AND_NOTIFY,
   WRITE_MARK,
 } from './fixed.ts'
 import { PostgresqlJournal } from './journal.ts'
 import { migrate } from './migrate.ts'
+import { Notifications } from './notifications.ts'
 import { Reads } from './reads.ts'
 import { openSession, Sessions } from './session.ts'
 import { StatementNames } from './statement-names.ts'
@@ -42,20 +46,31 @@ export class PostgresqlStore implements Store {
   readonly #pool: pg.Pool
   readonly #sessions: Sessions
   readonly #reads: Reads
+  readonly #hints = new Hints()
+  readonly #notifications: Notifications
   readonly #commits: CommitQueue
   readonly #counters: CounterQueue
   readonly #names = new StatementNames()
   readonly #clock: Clock
   #closed = false
 
-  private constructor(pool: pg.Pool, sessions: Sessions, sequence: LogSequence, clock: Clock) {
+  private constructor(pool: pg.Pool, { sessions, sequence, clock, ...listening }: Parts) {
     this.#pool = pool
     this.#sessions = sessions
     this.#clock = clock
     const reads = new Reads((sql, values) => this.#query(sql, values))
     this.#reads = reads
     const journal = new PostgresqlJournal(sessions, sequence, reads)
-    this.#commits = new CommitQueue((batch) => journal.run(batch))
+    const tell = (news: OutboxNews): void => {
+      this.#hints.tell(news)
+    }
+    this.#notifications = new Notifications({ ...listening, tell })
+    this.#commits = new CommitQueue(
+      (batch) => journal.run(batch),
+      () => {
+        tell('written')
+      },
+    )
     this.#counters = new CounterQueue((name, count) => this.#addToCounter(name, count))
   }
 
@@ -67,7 +82,9 @@ export class PostgresqlStore implements Store {
     const session = { target, replica: options.replica, nonce }
     const first = await openSession(session)
     const sequence = new LogSequence(options, first.next)
-    return new PostgresqlStore(readers(target, options.replica), new Sessions(session, first), sequence, options.clock)
+    const { replica, clock } = options
+    const sessions = new Sessions(session, first)
+    return new PostgresqlStore(readers(target, replica), { sessions, sequence, clock, target, replica })
   }
 
   find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
@@ -119,7 +136,21 @@ export class PostgresqlStore implements Store {
   }
 
   async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
-    return (await this.#result(SEQUENCE[table], [])).rowCount ?? 0
+    const [row] = await this.#query(SEQUENCE_AND_NOTIFY[table], [])
+    const count = Number(row?.['count'])
+    if (table === 'Outbox' && count > 0) this.#hints.tell('sequenced')
+    return count
+  }
+
+  /** The first who listens opens the connection on which other replicas are heard. */
+  subscribe(listener: (news: OutboxNews) => void): () => void {
+    this.#notifications.start()
+    return this.#hints.subscribe(listener)
+  }
+
+  async purgeOutbox(before: Instant): Promise<number> {
+    const first = firstEventId(before)
+    return purgeInChunks(async () => (await this.#result(PURGE_OUTBOX, [first])).rowCount ?? 0)
   }
 
   async purge(before: Instant): Promise<number> {
@@ -138,6 +169,7 @@ export class PostgresqlStore implements Store {
     await this.#commits.close()
     if (this.#closed) return
     this.#closed = true
+    await this.#notifications.close()
     await this.#sessions.close()
     await this.#pool.end()
   }
@@ -159,6 +191,14 @@ export class PostgresqlStore implements Store {
       throw asStoreError(error)
     }
   }
+}
+
+interface Parts {
+  readonly sessions: Sessions
+  readonly sequence: LogSequence
+  readonly clock: Clock
+  readonly target: Target
+  readonly replica: string
 }
 
 function readers(target: Target, replica: string): pg.Pool {

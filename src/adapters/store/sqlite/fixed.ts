@@ -1,4 +1,4 @@
-import { PURGE_CHUNK, type PERISHABLE } from '../store.ts'
+import { PURGE_CHUNK, purgeOutboxSql, type PERISHABLE } from '../store.ts'
 
 /** The statements that are not made from the table of columns. */
 
@@ -39,6 +39,8 @@ export const PURGE = {
   EnrollSession: purgeSql('EnrollSession', 'hash'),
   SealingKey: purgeSql('SealingKey', 'id'),
 } as const
+
+export const PURGE_OUTBOX = purgeOutboxSql('?')
 
 function purgeSql(table: (typeof PERISHABLE)[number], key: string): string {
   const expired = `SELECT "${key}" FROM "${table}" WHERE "expiresAt" < ? LIMIT ${String(PURGE_CHUNK)}`

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -9,13 +9,14 @@ import { testsOf } from '../conditions.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { CounterQueue } from '../counter-queue.ts'
 import { storeError } from '../errors.ts'
+import { Hints } from '../hints.ts'
 import { LogSequence } from '../log-sequence.ts'
 import { readMigrations } from '../migrations.ts'
 import type { StoreOptions } from '../options.ts'
 import { planList } from '../query.ts'
 import { decodeRow, encodeRow, type Row, type Stored } from '../rows.ts'
 import { Snapshot } from '../snapshot.ts'
-import { PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
+import { firstEventId, PERISHABLE, purgeInChunks, SEQUENCE, type Store } from '../store.ts'
 import { newUuid } from '../uuid.ts'
 import { asStoreError, connect, holdReplica, type Connection } from './connection.ts'
 import { SqliteJournal } from './journal.ts'
@@ -28,6 +29,7 @@ import {
   LAST_SEQUENCE,
   OPEN_ENROLL_SESSION,
   PURGE,
+  PURGE_OUTBOX,
   READ_MARK,
   RELEASE,
   WRITE_MARK,
@@ -42,6 +44,7 @@ export class SqliteStore implements Store {
   readonly #snapshot = new Snapshot()
   readonly #version: Statement
   #lastVersion = 0
+  readonly #hints = new Hints()
   readonly #commits: CommitQueue
   readonly #counters: CounterQueue
   readonly #clock: Clock
@@ -62,9 +65,14 @@ export class SqliteStore implements Store {
         this.#snapshot.forget(change)
       },
     })
-    this.#commits = new CommitQueue((batch) => {
-      journal.run(batch)
-    })
+    this.#commits = new CommitQueue(
+      (batch) => {
+        journal.run(batch)
+      },
+      () => {
+        this.#hints.tell('written')
+      },
+    )
     this.#counters = new CounterQueue((name, count) => this.#addToCounter(name, count))
   }
 
@@ -148,8 +156,19 @@ export class SqliteStore implements Store {
     return Promise.resolve(null)
   }
 
-  sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
-    return Promise.resolve(this.#run(SEQUENCE[table]))
+  async sequence(table: 'LogLeaf' | 'Outbox'): Promise<number> {
+    const count = this.#run(SEQUENCE[table])
+    if (table === 'Outbox' && count > 0) this.#hints.tell('sequenced')
+    return Promise.resolve(count)
+  }
+
+  /** Only this process hears of its own writes; another one on the same file looks by itself. */
+  subscribe(listener: (news: OutboxNews) => void): () => void {
+    return this.#hints.subscribe(listener)
+  }
+
+  async purgeOutbox(before: Instant): Promise<number> {
+    return purgeInChunks(() => this.#run(PURGE_OUTBOX, firstEventId(before)))
   }
 
   async purge(before: Instant): Promise<number> {

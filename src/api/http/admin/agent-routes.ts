@@ -118,6 +118,8 @@ export const AGENT_ROUTES: readonly Route[] = [
         owner: body.owner,
         spiffeIds: body.spiffe_ids,
         actions: body.actions,
+        proxies: body.proxies,
+        url: body.url,
       }),
     render: bodyOf(resourceView),
   }),

@@ -70,6 +70,8 @@ export function resourceView(resource: ResourceRecord): ResourceView {
     owner: resource.owner,
     spiffe_ids: [...resource.spiffeIds],
     actions: [...resource.actions],
+    proxies: [...resource.proxies],
+    url: resource.url,
     state: resource.state,
     created_at: toRfc3339(resource.createdAt),
   }

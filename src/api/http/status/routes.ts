@@ -1,9 +1,10 @@
 import { noBody, noQuery } from '#wire/index.ts'
 import { NO_BODY, route } from '../build-route.ts'
 import { httpError } from '../errors.ts'
+import { CRL_ROUTES } from './crl-routes.ts'
 import type { Route } from '../route.ts'
 
-/** What relying parties fetch without TLS, since it is signed itself: for now the certificates of authorities. */
+/** What relying parties fetch without TLS, since it is signed itself. */
 export const STATUS_ROUTES: readonly Route[] = [
   route({
     surface: 'status',
@@ -27,4 +28,5 @@ export const STATUS_ROUTES: readonly Route[] = [
       headers: { 'content-type': 'application/pkix-cert', 'cache-control': 'public, max-age=86400' },
     }),
   }),
+  ...CRL_ROUTES,
 ]

@@ -1,0 +1,141 @@
+import { record } from '#audit/index.ts'
+import type { CertificateRecord } from '#issuance/index.ts'
+import { utf8 } from '#kernel/bytes.ts'
+import { sha256Hex } from '#kernel/digest.ts'
+import { HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
+import { crlEntryOf, isListable, OVERLAP, type CrlEntryRecord, type CutoffRecord } from '#revocation/index.ts'
+import type { Commit, StoryPorts } from '../ports.ts'
+import { certificatesCutOff } from '../revoke/reach.ts'
+import { ENTRIES_AT_ONCE, recordEntries } from './record-entries.ts'
+
+export const CUTOFF_MARK = 'crl-cutoffs'
+
+/** The kinds that reach certificates. */
+const REACHING: readonly CutoffRecord['kind'][] = [
+  'trust-domain',
+  'authority',
+  'node',
+  'agent',
+  'instance',
+  'lineage',
+  'spki',
+  'evidence',
+  'selector',
+]
+
+const PAGE = 1000
+
+type ExpansionPorts = Pick<StoryPorts, 'reader' | 'journal' | 'clock'>
+
+/**
+ * Spells cutoffs out as lines of CRLs: run every second by whoever holds the lease. A crash anywhere leaves lines that
+ * are found the next time, and a mark that is too old, never one that is too new. Revocations of a single certificate
+ * write their line themselves.
+ */
+export class CutoffExpansion {
+  readonly #ports: ExpansionPorts
+  readonly #onAdded: (entries: readonly CrlEntryRecord[]) => void
+  /** Cutoffs within the overlap that are done; null before the mark was read. */
+  #done: Map<string, Instant> | null = null
+  #mark: Instant = instant(0)
+
+  /** `onAdded` is told of lines as soon as they are durable. */
+  constructor(ports: ExpansionPorts, onAdded: (entries: readonly CrlEntryRecord[]) => void) {
+    this.#ports = ports
+    this.#onAdded = onAdded
+  }
+
+  /** Somebody else does it now: what is known here is not gone by any more. */
+  forget(): void {
+    this.#done = null
+  }
+
+  /** Answers how many cutoffs it has spelled out. @throws what the store throws, CRL_CHANGED; it goes on from there */
+  async run(): Promise<number> {
+    // 1. Where this replica, or whoever held the lease before, has come to.
+    const began = this.#ports.clock.now()
+    const done = (this.#done ??= await this.#resume())
+    // 2. Every cutoff since then, and a while before: clocks differ, and transactions end late.
+    const from = instant(Math.max(0, Math.min(this.#mark, began) - OVERLAP))
+    let count = 0
+    for await (const cutoff of this.#since(from)) {
+      if (done.has(keyOf(cutoff))) continue
+      await this.#expand(cutoff)
+      done.set(keyOf(cutoff), cutoff.createdAt)
+      count++
+    }
+    // 3. Go on from here the next time.
+    await this.#advance(began, count)
+    return count
+  }
+
+  async #resume(): Promise<Map<string, Instant>> {
+    const mark = await this.#ports.reader.find('Mark', { name: CUTOFF_MARK })
+    this.#mark = instant(mark?.at ?? 0)
+    return new Map()
+  }
+
+  async *#since(from: Instant): AsyncGenerator<CutoffRecord> {
+    const where = { createdAt: { gte: from }, kind: { in: REACHING } } as const
+    for (let after: string | undefined; ;) {
+      const query = { where, limit: PAGE, ...(after === undefined ? {} : { after }) }
+      const page: readonly CutoffRecord[] = await this.#ports.reader.list('Cutoff', query)
+      yield* page
+      if (page.length < PAGE) return
+      after = page.at(-1)?.key
+    }
+  }
+
+  async #expand(cutoff: CutoffRecord): Promise<void> {
+    const { reader, clock } = this.#ports
+    const because = `cutoff:${sha256Hex(utf8(cutoff.key))}`
+    for await (const certificates of certificatesCutOff(reader, cutoff, clock.now())) {
+      const entries = entriesOf(certificates, cutoff, clock.now())
+      for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE) {
+        const added = await recordEntries(this.#ports, entries.slice(at, at + ENTRIES_AT_ONCE), because)
+        if (added.length > 0) this.#onAdded(added)
+      }
+    }
+  }
+
+  /** The stored mark moves seldom: it only says how much is looked at again after a change of hands. */
+  async #advance(began: Instant, count: number): Promise<void> {
+    const age = began - this.#mark
+    if (age > (count > 0 ? MINUTE : HOUR)) {
+      await record<Commit>(this.#ports.journal, {
+        lock: 'none',
+        guards: [],
+        changes: [{ op: 'replace', table: 'Mark', row: { name: CUTOFF_MARK, at: began } }],
+        leaf: {
+          type: 'crl.expanded',
+          actor: 'system',
+          object: `mark:${CUTOFF_MARK}`,
+          decision: 'permit',
+          inputDigest: null,
+          policy: null,
+          commitments: { at: String(began) },
+        },
+        events: [],
+      })
+      this.#mark = began
+    }
+    for (const [key, createdAt] of this.#done ?? []) {
+      if (createdAt < this.#mark - OVERLAP) this.#done?.delete(key)
+    }
+  }
+}
+
+/** A raised cutoff reaches further, or for another reason: it is another one. */
+function keyOf({ key, before, reason }: CutoffRecord): string {
+  return `${key} ${String(before)} ${reason}`
+}
+
+function entriesOf(
+  certificates: readonly CertificateRecord[],
+  { reason, createdAt }: CutoffRecord,
+  now: Instant,
+): readonly CrlEntryRecord[] {
+  return certificates
+    .filter((certificate) => isListable(certificate, now))
+    .map((certificate) => crlEntryOf(certificate, { reason, at: createdAt, now }))
+}

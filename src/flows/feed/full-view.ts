@@ -1,0 +1,125 @@
+import { DAY, HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
+import type { CutoffRecord } from '#revocation/index.ts'
+import type { Reader } from '../ports.ts'
+import { frame, type Frame } from './frame.ts'
+import { certificateFrames, framesOfCutoff, TOKENS_ONLY, type FramePorts } from './frames-of-cutoff.ts'
+
+/** Certificates of agents live a day at most: what was cut off longer ago has run out, whatever it was. */
+const REACHED = DAY + HOUR
+/** Tokens live five minutes at most; the rest is for clocks that differ. */
+const TOKENS_REACHED = 7 * MINUTE
+const PAGE = 1000
+
+/**
+ * Everything that is in force now and that a receiver could still meet. It looks at what was taken back within the
+ * longest life of a certificate, by the index of when it was, and not at what is stored in all.
+ */
+export async function* fullView(ports: FramePorts): AsyncGenerator<readonly Frame[]> {
+  const { reader, clock } = ports
+  const now = clock.now()
+  yield* agentStates(ports)
+  for await (const cutoffs of cutoffsSince(reader, wholeHour(now - REACHED))) yield* framesOfPage(ports, cutoffs, now)
+  yield* revokedRows(reader, now)
+}
+
+/** The same question for an hour, so that what is kept of it does not pile up. */
+function wholeHour(moment: number): Instant {
+  return instant(Math.max(0, moment - (moment % HOUR)))
+}
+
+/** Those who are suspended; and those who were, for somebody who comes back and has not heard that they are no more. */
+async function* agentStates({ reader, profile }: FramePorts): AsyncGenerator<readonly Frame[]> {
+  for (const where of [{ state: 'suspended' }, { state: 'active', version: { gt: 1 } }] as const) {
+    for (let after: string | undefined; ;) {
+      const page = await reader.list('Agent', { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
+      yield page.flatMap(({ path, permissions }) => {
+        const heard = permissions.map(({ audience }) => audience)
+        const spiffeId = `spiffe://${profile.trustDomain.name}${path}`
+        return heard.length === 0 ? [] : [frame('agent', { spiffe_id: spiffeId, state: where.state }, heard)]
+      })
+      after = page.at(-1)?.id
+      if (page.length < PAGE || after === undefined) break
+    }
+  }
+}
+
+/** Single instances and lineages are by far the most, and are looked up together. */
+async function* framesOfPage(
+  ports: FramePorts,
+  cutoffs: readonly CutoffRecord[],
+  now: Instant,
+): AsyncGenerator<readonly Frame[]> {
+  const isRecent = ({ createdAt }: CutoffRecord): boolean => createdAt >= now - TOKENS_REACHED
+  const isSingle = ({ kind }: CutoffRecord): boolean => kind === 'instance' || kind === 'lineage'
+  const singles = cutoffs.filter((cutoff) => isSingle(cutoff) && !isRecent(cutoff))
+  yield* certificatesOf(ports, 'instance', singles)
+  yield* certificatesOf(ports, 'lineage', singles)
+  for (const cutoff of cutoffs.filter((one) => isRecent(one) || !isSingle(one))) {
+    if (!isRecent(cutoff) && TOKENS_ONLY.includes(cutoff.kind)) continue
+    yield* framesOfCutoff(ports, cutoff, isRecent(cutoff) ? 'all' : 'certificates')
+  }
+}
+
+async function* certificatesOf(
+  { reader, clock }: FramePorts,
+  kind: 'instance' | 'lineage',
+  cutoffs: readonly CutoffRecord[],
+): AsyncGenerator<readonly Frame[]> {
+  const values = cutoffs.filter((cutoff) => cutoff.kind === kind).map(({ value }) => value)
+  if (values.length === 0) return
+  // Both are cut off for ever: all that there is of them is dead.
+  const where = { [kind]: { in: values }, state: { in: ALIVE }, notAfter: { gt: clock.now() } }
+  for (let after: string | undefined; ;) {
+    const page = await reader.list('Certificate', { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    yield await certificateFrames(reader, page)
+    after = page.at(-1)?.serial
+    if (page.length < PAGE || after === undefined) return
+  }
+}
+
+const ALIVE = ['intent', 'issued', 'revoked'] as const
+
+/** Certificates that were revoked by themselves. */
+async function* revokedRows(reader: Reader, now: Instant): AsyncGenerator<readonly Frame[]> {
+  const where = { state: 'revoked', issuedAt: { gte: wholeHour(now - REACHED) }, notAfter: { gt: now } } as const
+  for (let after: string | undefined; ;) {
+    const page = await reader.list('Certificate', { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    yield await certificateFrames(reader, page)
+    after = page.at(-1)?.serial
+    if (page.length < PAGE || after === undefined) return
+  }
+}
+
+/** Cutoffs by when they were made, page by page: also where more than a page is of one moment, each of them once. */
+export async function* cutoffsSince(reader: Reader, since: Instant): AsyncGenerator<readonly CutoffRecord[]> {
+  let from = since
+  let seen = new Set<string>()
+  for (;;) {
+    const where = { createdAt: { gte: from } }
+    const page = await reader.list('Cutoff', { where, orderBy: 'createdAt', limit: PAGE })
+    yield page.filter(({ key }) => !seen.has(key))
+    const last = page.at(-1)?.createdAt
+    if (page.length < PAGE || last === undefined) return
+    if (last === from) {
+      yield* cutoffsAt(reader, from)
+      from = instant(from + 1)
+      seen = new Set()
+    } else {
+      from = last
+      seen = new Set(page.filter(({ createdAt }) => createdAt === last).map(({ key }) => key))
+    }
+  }
+}
+
+async function* cutoffsAt(reader: Reader, createdAt: Instant): AsyncGenerator<readonly CutoffRecord[]> {
+  for (let after: string | undefined; ;) {
+    const page: readonly CutoffRecord[] = await reader.list('Cutoff', {
+      where: { createdAt },
+      limit: PAGE,
+      ...(after === undefined ? {} : { after }),
+    })
+    yield page
+    after = page.at(-1)?.key
+    if (page.length < PAGE || after === undefined) return
+  }
+}
