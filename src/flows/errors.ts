@@ -20,6 +20,7 @@ import { JWT_SVID_ERRORS } from './issue-jwt-svid.ts'
 import { OAUTH_ERRORS } from './oauth-errors.ts'
 import { PAGE_ERRORS } from './pages.ts'
 import { RENEWAL_INFO_ERRORS } from './renewal-info.ts'
+import { SSF_ERRORS } from './ssf/errors.ts'
 
 /** What the codecs refuse: somebody sent something malformed. */
 export const CODEC_ERRORS = {
@@ -54,6 +55,7 @@ export const FLOW_ERRORS = {
   ...OAUTH_ERRORS,
   ...PAGE_ERRORS,
   ...RENEWAL_INFO_ERRORS,
+  ...SSF_ERRORS,
 } as const satisfies ErrorTable
 
 /** Every code that a story can fail with, and its sentence; the two are joined here and nowhere else. */

@@ -28,6 +28,7 @@ export const JWT_ERRORS = {
   STATUS_LIST_MALFORMED: 'The status list is not a compressed array of 1, 2, 4 or 8 bits a token.',
   STATUS_LIST_URI_WRONG: 'The status list is another one than the token names.',
   STATUS_LIST_INDEX_OUT_OF_BOUNDS: 'The status list does not reach as far as the index of the token.',
+  SEALED_SECRET_INVALID: 'The sealed value was changed, or belongs somewhere else.',
   DPOP_PROOF_MULTIPLE: 'Send exactly one DPoP header with one proof.',
   DPOP_PROOF_MALFORMED: 'The DPoP proof is not a JWS in compact form with the header of a DPoP proof.',
   DPOP_CLAIM_INVALID: 'The DPoP proof lacks a claim that it needs, or a claim is malformed.',

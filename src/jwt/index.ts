@@ -15,6 +15,7 @@ export { readTaskTokenClaims } from './read-task-token.ts'
 export { MAX_PROOF_LIFETIME, tokenHash } from './proof-claims.ts'
 export { isSameUri } from './request-uri.ts'
 export { signDpopProof, signWorkloadProof, type DpopProofFields, type WorkloadProofFields } from './sign-proof.ts'
+export { openSealed, sealSecret } from './sealed-secret.ts'
 export { finishCompact, PreparedHeader, signCompact } from './sign.ts'
 export {
   readSecurityEvent,

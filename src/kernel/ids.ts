@@ -19,6 +19,7 @@ export const ID_PREFIXES = {
   lineage: 'lin',
   session: 'ses',
   cutoff: 'cut',
+  stream: 'str',
 } as const
 
 export type IdKind = keyof typeof ID_PREFIXES

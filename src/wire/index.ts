@@ -28,6 +28,7 @@ export {
 } from './query.ts'
 export type { ListQuery } from './query.ts'
 export * from './renewal-info.ts'
+export * from './ssf.ts'
 export * from './tasks.ts'
 export * from './tpm.ts'
 export { encodeKeyStatement, encodeTpmStatement, encodeX509popStatement } from './possession-statement.ts'

@@ -26,6 +26,8 @@ const SERIES: readonly (readonly [series: string, first: number, last: number])[
   ['R', 1, 13],
   ['PR-', 1, 1],
   ['O', 1, 14],
+  ['SL-', 1, 5],
+  ['SS-', 1, 7],
   ['promise ', 1, 14],
 ]
 

@@ -1,9 +1,10 @@
+import { isIP } from 'node:net'
 import { Agent, request, type Dispatcher } from 'undici'
 import { concat, type Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 import { parseJson, type JsonValue } from '#kernel/json.ts'
-import type { Reach } from './addresses.ts'
+import { mayConnect, type Reach } from './addresses.ts'
 import { guardedConnector, systemResolve, type Resolve } from './connector.ts'
 import { outboundError } from './errors.ts'
 
@@ -24,6 +25,15 @@ export interface Destination {
   /** PEM of the authorities that the server's certificate must come from; the roots of Node where there are none. */
   readonly ca?: string | undefined
 }
+
+/** What is sent, with the headers that it needs besides its type. */
+export interface Message {
+  readonly type: string
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+type Ask<Answer> = (url: URL, dispatcher: Dispatcher, signal: AbortSignal) => Promise<Answer>
 
 export interface OutboundOptions {
   readonly limits?: Partial<OutboundLimits>
@@ -48,33 +58,60 @@ export class Outbound {
 
   /** @throws OUTBOUND_… */
   async fetchJson(destination: Destination): Promise<JsonValue> {
-    const url = permitted(destination.url)
-    if (this.#running >= this.#limits.atOnce) throw outboundError('OUTBOUND_BUSY')
-    this.#running++
-    const { time } = this.#limits
-    const { reach, ca } = destination
-    const connect = guardedConnector({ reach, ca, resolve: this.#resolve, timeout: time })
-    const agent = new Agent({ connect, maxHeaderSize: MAX_HEADERS, pipelining: 1 })
-    try {
-      return this.#parse(url, await this.#get(url, agent))
-    } finally {
-      this.#running--
-      await agent.destroy()
-    }
-  }
-
-  async #get(url: URL, dispatcher: Dispatcher): Promise<Bytes> {
-    const signal = AbortSignal.timeout(this.#limits.time)
-    try {
+    return this.#with(destination, async (url, dispatcher, signal) => {
       const headers = { accept: 'application/json', 'user-agent': 'writ' }
       const { statusCode, body } = await request(url, { dispatcher, method: 'GET', headers, signal })
       checkStatus(url, statusCode)
-      return await this.#read(url, body)
+      return this.#parse(url, await this.#read(url, body))
+    })
+  }
+
+  /**
+   * Whether something may be sent there, as far as is known now: what a name leads to is looked at again each time.
+   * @throws OUTBOUND_URL_FORBIDDEN, OUTBOUND_ADDRESS_FORBIDDEN, OUTBOUND_UNRESOLVED
+   */
+  async check({ url: text, reach }: Destination): Promise<void> {
+    const { hostname } = permitted(text)
+    const literal = hostname.replace(/^\[|\]$/g, '')
+    const addresses = isIP(literal) === 0 ? await this.#resolve(hostname) : [{ address: literal }]
+    if (addresses.length === 0) throw outboundError('OUTBOUND_UNRESOLVED', { details: { hostname } })
+    if (addresses.every(({ address }) => mayConnect(address, reach))) return
+    throw outboundError('OUTBOUND_ADDRESS_FORBIDDEN', { details: { hostname } })
+  }
+
+  /** Sends what has a type of its own, and answers with the status alone. @throws OUTBOUND_… */
+  async post(destination: Destination, message: Message): Promise<number> {
+    return this.#with(destination, async (url, dispatcher, signal) => {
+      const { type, body: text, headers } = message
+      const sent = { ...headers, 'content-type': type, accept: 'application/json', 'user-agent': 'writ' }
+      const { statusCode, body } = await request(url, { dispatcher, method: 'POST', headers: sent, body: text, signal })
+      if (statusCode >= 300 && statusCode < 400)
+        throw outboundError('OUTBOUND_REDIRECTED', { details: { host: url.host } })
+      await this.#read(url, body)
+      return statusCode
+    })
+  }
+
+  /** One request, on a connection of its own, of which nothing is kept. */
+  async #with<Answer>(destination: Destination, ask: Ask<Answer>): Promise<Answer> {
+    const url = permitted(destination.url)
+    const { time, atOnce } = this.#limits
+    if (this.#running >= atOnce) throw outboundError('OUTBOUND_BUSY')
+    this.#running++
+    const { reach, ca } = destination
+    const connect = guardedConnector({ reach, ca, resolve: this.#resolve, timeout: time })
+    const agent = new Agent({ connect, maxHeaderSize: MAX_HEADERS, pipelining: 1 })
+    const signal = AbortSignal.timeout(time)
+    try {
+      return await ask(url, agent, signal)
     } catch (cause) {
       const ours = failureOfOurs(cause)
       if (ours !== null) throw ours
       const code = signal.aborted ? 'OUTBOUND_TOO_SLOW' : 'OUTBOUND_UNREACHABLE'
       throw outboundError(code, { cause, details: { host: url.host, why: reasonOf(cause) } })
+    } finally {
+      this.#running--
+      await agent.destroy()
     }
   }
 

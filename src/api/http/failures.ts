@@ -6,6 +6,8 @@ import { AUTHZ_FAILURES } from './authz-failures.ts'
 import { NOT_THERE, REGISTRATION_INVALID } from './registry-failures.ts'
 import { EVIDENCE_MALFORMED, EVIDENCE_REFUSED } from './evidence-failures.ts'
 import { OUTBOUND_CODES } from './outbound-failures.ts'
+import { EXCHANGE_CODES } from './exchange-failures.ts'
+import { SSF_CODES } from './ssf-failures.ts'
 import { USER_CODES } from './user-failures.ts'
 import { DPOP_CODES, WORKLOAD_CODES } from './proof-failures.ts'
 
@@ -214,28 +216,7 @@ const TASKS = {
     'TARGET_CHANGED',
     'TARGET_ACTION_UNKNOWN',
   ]),
-  // RFC 8693 section 2.2.2: whatever is wrong with a subject token is an invalid request.
-  ...each({ status: 400 }, [
-    'DEPTH_EXCEEDED',
-    'DERIVATIONS_EXHAUSTED',
-    'TOKEN_LIFETIME_EXHAUSTED',
-    'TOKEN_TOO_LARGE',
-    'CUT_OFF',
-    'TOKEN_PARAMETER_MISSING',
-    'TOKEN_PARAMETER_UNEXPECTED',
-    'REQUESTED_TOKEN_TYPE_UNSUPPORTED',
-    'SUBJECT_TOKEN_TYPE_UNSUPPORTED',
-    'SUBJECT_TOKEN_INVALID',
-    'SUBJECT_TOKEN_DEAD',
-    'SUBJECT_TOKEN_NOT_YOURS',
-    'SUBJECT_TOKEN_TOO_OLD',
-    'SUBJECT_TOKEN_REPLAYED',
-    'SUBJECT_TOKEN_OTHER_TASK',
-    'SUBJECT_TOKEN_OTHER_SUBJECT',
-    'MAY_ACT_REFUSED',
-    'ACTOR_TOKEN_UNSUPPORTED',
-    'TOKEN_NOT_YOURS',
-  ]),
+  ...each({ status: 400 }, EXCHANGE_CODES),
   ...each({ status: 400, oauth: 'unsupported_grant_type' }, ['GRANT_TYPE_UNSUPPORTED']),
   ...each({ status: 400, oauth: 'unsupported_token_type' }, ['TOKEN_TYPE_UNSUPPORTED']),
   ...each({ status: 401, oauth: 'invalid_client' }, ['CLIENT_ID_MISMATCH', 'CLIENT_ASSERTION_UNSUPPORTED']),
@@ -264,6 +245,11 @@ export const FAILURES = {
   ...AUTHZ_FAILURES,
   ...each({ status: 400 }, CEREMONY_CODES),
   ...each({ status: 503, retryAfter: 10, oauth: 'temporarily_unavailable' }, OUTBOUND_CODES),
+  ...each(DENIED, ['SSF_RECEIVER_UNKNOWN']),
+  ...each({ status: 404 }, ['SSF_STREAM_UNKNOWN']),
+  ...each({ status: 409 }, ['SSF_STREAMS_TOO_MANY', 'SSF_STREAM_CHANGED']),
+  ...each({ status: 429, retryAfter: 60 }, ['SSF_STREAM_FULL']),
+  ...each({ status: 400 }, SSF_CODES),
   ...each({ status: 400 }, [
     'CURSOR_INVALID',
     'LIMIT_INVALID',

@@ -31,6 +31,9 @@ import type { RenewRequest } from '#flows/renew.ts'
 import type { RenewalAdvice, RenewalInfoRequest } from '#flows/renewal-info.ts'
 import type { Revocation } from '#flows/revoke/revoke.ts'
 import type { RevocationRequest } from '#flows/revoke/target.ts'
+import type { PollAnswer, PollRequest } from '#flows/ssf/poll.ts'
+import type { StatusRequest } from '#flows/ssf/stream-status.ts'
+import type { StreamChange, StreamRequest } from '#flows/ssf/streams.ts'
 import type { PublishedStatusList } from '#flows/status-list/status-lists.ts'
 import type { SvidAnswer } from '#flows/svid-answer.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
@@ -38,6 +41,7 @@ import type { Bytes } from '#kernel/bytes.ts'
 import type { WritError } from '#kernel/errors.ts'
 import type { ApprovalRecord, CurrentApproval } from '#policy/index.ts'
 import type { AgentRecord, AgentRequest, InstanceRecord, ResourceRecord, ResourceRequest } from '#registry/index.ts'
+import type { SsfStreamRecord } from '#revocation/index.ts'
 import type { TaskView } from '#tasks/index.ts'
 
 /** A refusal at the door, before any story began. `caller` is null when nobody was authenticated. */
@@ -122,6 +126,18 @@ export interface AdminFlows {
   readonly whoami: (caller: Caller) => WhoAmI
 }
 
+/** Streams of security events. */
+export interface SsfFlows {
+  readonly createStream: Story<StreamRequest, SsfStreamRecord>
+  readonly listStreams: (caller: Caller) => Promise<readonly SsfStreamRecord[]>
+  readonly showStream: Story<string, SsfStreamRecord>
+  readonly changeStream: Story<StreamChange, SsfStreamRecord>
+  readonly deleteStream: Story<string, void>
+  readonly setStreamStatus: Story<StatusRequest, SsfStreamRecord>
+  readonly verifyStream: Story<{ readonly id: string; readonly state: string | null }, void>
+  readonly pollStream: Story<PollRequest, PollAnswer>
+}
+
 /** What relying parties read to know what was taken back. */
 export interface StatusFlows {
   readonly showCrl: (request: ShowCrlRequest) => Promise<ShownCrl>
@@ -140,7 +156,8 @@ export interface Health {
 }
 
 /** The stories, bound to their ports, and what the public documents are made of. */
-export interface Flows extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, FeedFlows, AdminFlows, StatusFlows {
+export interface Flows
+  extends CallerFlows, EnrollmentFlows, TaskFlows, OauthFlows, SsfFlows, FeedFlows, AdminFlows, StatusFlows {
   readonly authorities: AuthoritySource
   /** By the number in its address. */
   readonly statusList: (list: string) => Promise<PublishedStatusList>

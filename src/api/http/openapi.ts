@@ -66,6 +66,17 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   ListQuery: wire.listQuery,
   AuthorizeQuery: wire.authorizeQuery,
   StatusListQuery: wire.statusListQuery,
+  SsfConfiguration: wire.ssfConfiguration,
+  CreateStreamRequest: wire.createStreamRequest,
+  ChangeStreamRequest: wire.changeStreamRequest,
+  StreamConfiguration: wire.streamConfiguration,
+  StreamConfigurations: wire.streamConfigurations,
+  StreamQuery: wire.streamQuery,
+  RequiredStreamQuery: wire.requiredStreamQuery,
+  StreamStatus: wire.streamStatus,
+  VerifyStreamRequest: wire.verifyStreamRequest,
+  PollRequest: wire.pollRequest,
+  PollAnswer: wire.pollAnswer,
 }
 
 const NAMES = new Map<WireSchema, string>(Object.entries(COMPONENTS).map(([name, schema]) => [schema, name]))

@@ -12,6 +12,7 @@ import { OAUTH_ROUTES } from './oauth/routes.ts'
 import { openapiRoute } from './openapi.ts'
 import type { Route, Surface } from './route.ts'
 import { REVOCATION_ROUTES } from './admin/revocation-routes.ts'
+import { SSF_ROUTES } from './ssf/routes.ts'
 import { STATUS_LIST_ROUTE } from './status/list-route.ts'
 import { OCSP_ROUTES } from './status/ocsp-routes.ts'
 import { STATUS_ROUTES } from './status/routes.ts'
@@ -32,6 +33,7 @@ const DESCRIBED: readonly Route[] = [
   ...APPROVAL_ROUTES,
   ...STATUS_ROUTES,
   STATUS_LIST_ROUTE,
+  ...SSF_ROUTES,
   ...OCSP_ROUTES,
   ...HEALTH_ROUTES,
 ]

@@ -4,6 +4,8 @@ import { keepDelegates } from '#flows/keep-delegates.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import { Pusher } from '#flows/ssf/pusher.ts'
+import { Transmitter } from '#flows/ssf/transmitter.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
 import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
@@ -29,6 +31,8 @@ export interface Charges {
 export function dutiesOf(charges: Charges): readonly Duty[] {
   const { ports, denials, leadership, crlObserver: observer } = charges
   const leader = { ports, leadership }
+  const transmitter = new Transmitter(ports)
+  const pusher = new Pusher(ports)
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
@@ -38,6 +42,8 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
+    { name: 'security-events', every: SECOND / 2, run: () => transmit(leader, transmitter) },
+    { name: 'event-push', every: SECOND / 2, run: () => push(leader, pusher) },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
     ...crlDuties({ ...leader, observer }),
   ]
@@ -82,6 +88,16 @@ async function sequence({ ports, leadership }: Leader): Promise<void> {
   for (const table of ['LogLeaf', 'Outbox'] as const) {
     while ((await ports.store.sequence(table)) > 0);
   }
+}
+
+/** One replica makes the security events of all streams, */
+async function transmit({ leadership }: Leader, transmitter: Transmitter): Promise<void> {
+  if (await leadership.holds('security-events', 10 * SECOND)) await transmitter.run()
+}
+
+/** and one pushes them: by itself, so that a slow receiver keeps nobody from being told. */
+async function push({ leadership }: Leader, pusher: Pusher): Promise<void> {
+  if (await leadership.holds('event-push', 10 * SECOND)) await pusher.run()
 }
 
 async function reconcile({ ports, leadership }: Leader): Promise<void> {

@@ -1,4 +1,4 @@
-import type { AdminFlows, Flows, Health } from '#api/http/index.ts'
+import type { AdminFlows, Flows, Health, SsfFlows } from '#api/http/index.ts'
 import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
@@ -35,6 +35,10 @@ import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { previewRevocation } from '#flows/revoke/revoke.ts'
 import { showTask } from '#flows/show-task.ts'
+import { pollStream } from '#flows/ssf/poll.ts'
+import { findStream, streamsOf } from '#flows/ssf/receiver.ts'
+import { setStreamStatus, verifyStream } from '#flows/ssf/stream-status.ts'
+import { changeStream, createStream, deleteStream } from '#flows/ssf/streams.ts'
 import { StatusLists } from '#flows/status-list/status-lists.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
 import type { ServerPorts } from './ports.ts'
@@ -85,11 +89,26 @@ export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: K
     introspectToken: bind(introspectToken),
     introspectTokenAsJwt: bind(introspectTokenAsJwt),
     revokeToken: bind(revokeToken),
+    ...ssfFlows(ports, bind),
     showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
     answerOcsp: (request) => ocsp.answer(request),
     openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
     authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
+  }
+}
+
+function ssfFlows(ports: ServerPorts, bind: Bind): SsfFlows {
+  const sleep = (length: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, length).unref())
+  return {
+    createStream: bind(createStream),
+    listStreams: (caller) => streamsOf(ports, caller),
+    showStream: bind(findStream),
+    changeStream: bind(changeStream),
+    deleteStream: bind(deleteStream),
+    setStreamStatus: bind(setStreamStatus),
+    verifyStream: bind(verifyStream),
+    pollStream: (caller, request) => pollStream({ ...ports, sleep }, caller, request),
   }
 }
 

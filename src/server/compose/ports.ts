@@ -9,6 +9,7 @@ import { AdoptionReports } from '#flows/adoption-reports.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollSessionPorts } from '#flows/enroll-session.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
+import type { EventPush } from '#flows/ssf/ports.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { StatusIndexes } from '#flows/status-indexes.ts'
 import { issuanceProfile, type IssuanceProfile } from '#issuance/index.ts'
@@ -20,6 +21,7 @@ import { approvalRulesOf } from '../config/approvals.ts'
 import type { Config } from '../config/load.ts'
 import { attestorsOf, readProviders } from './attestors.ts'
 import { ServerKeys } from './keys.ts'
+import { eventPushOf } from './event-push.ts'
 import { usersOf } from './users.ts'
 
 /** Every port of every story, in one bundle that only this folder sees whole. */
@@ -35,6 +37,7 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly adoption: AdoptionReports
   readonly users: Users
   readonly approvals: ApprovalRules
+  readonly push: EventPush
   readonly replica: string
 }
 
@@ -52,6 +55,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
   const foreign = { outbound: new Outbound(), clock }
   const providers = readProviders(config, foreign)
   const users = usersOf(config.users, foreign)
+  const push = eventPushOf(config.security_events, foreign.outbound)
   const store = await openStore(url, {
     replica: config.replica.name,
     clock,
@@ -79,6 +83,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     attestors,
     users,
     approvals: approvalRulesOf(config.approvals),
+    push,
     keyAttestations: providers.keys,
     sessions: store,
     statusIndexes: new StatusIndexes(store),

@@ -165,6 +165,14 @@ export const configSchema = z.strictObject({
     .prefault({}),
   /** People who have to agree; nobody unless it says so. */
   approvals: approvalsSchema.prefault({}),
+  /** Where security events may be pushed, besides public addresses with public certificates. */
+  security_events: z
+    .strictObject({
+      /** PEM: the authorities of the receivers, in the place of those that everybody knows. */
+      ca_file: file.optional(),
+      allow_private: z.boolean().default(false),
+    })
+    .prefault({}),
   name_constraints: z.boolean().default(false),
   /** Of the private extension of certificates; under an arc of your own, once you have one. */
   attestation_oid: z
