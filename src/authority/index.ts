@@ -1,18 +1,39 @@
 export {
+  adoptionOf,
+  isAdopted,
+  sequenceWith,
+  type Adoption,
+  type AdoptionFacts,
+  type Gate,
+  type LivingInstance,
+} from './adoption.ts'
+export {
   AuthoritySet,
   CurrentAuthorities,
   sequenceOf,
   type AuthorityMode,
   type AuthoritySetFields,
   type AuthoritySource,
+  type CrossCertificate,
   type JwksKind,
+  type Trusted,
 } from './authority-set.ts'
 export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
+export { activationGate, isMeasured, retirementGate, type ActivationFacts, type RetirementFacts } from './gates.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
 export { AUTHORITY_KINDS } from './records.ts'
 export type { AdoptionRecord, AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
-export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
+export {
+  dueSteps,
+  isHalfMade,
+  missingKinds,
+  ROTATED_KINDS,
+  standIn,
+  type RotatedKind,
+  type RotationFacts,
+  type RotationStep,
+} from './rotation.ts'
 export {
   activeSigner,
   candidateSigner,
@@ -26,6 +47,7 @@ export {
 } from './signing-authority.ts'
 export {
   applied,
+  isStepDone,
   isTrusted,
   transition,
   TRANSITIONS,

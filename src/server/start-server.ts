@@ -17,7 +17,7 @@ import { loadAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { serverNames } from './addresses.ts'
-import { dutiesOf, keepCertificates } from './compose/duties.ts'
+import { dutiesOf, followAuthorities, keepCertificates } from './compose/duties.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
 import { keyObserver } from './compose/keys.ts'
@@ -84,11 +84,14 @@ export async function startServer(
       listeners.push(listener)
     }
     // 4. What has to be done again and again.
-    await keepCertificates({ own, publicCertificate, https, metrics })
-    const duties = startDuties(dutiesOf({ ports, denials, metrics, https, own, publicCertificate }), (duty, error) => {
+    const charges = { ports, denials, metrics, https, own, publicCertificate }
+    const onFailure = (duty: string, error: unknown) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })
-    })
+    }
+    await keepCertificates(charges)
+    opened.push(followAuthorities(charges, onFailure))
+    const duties = startDuties(dutiesOf(charges), onFailure)
     opened.push(() => duties.stop())
     const addresses = Object.fromEntries(listeners.map(({ name, address }) => [name, address]))
     log.info('server.started', { trust_domain: config.trust_domain, ...addresses })

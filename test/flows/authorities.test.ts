@@ -34,6 +34,8 @@ describe('the first authorities, self-rooted', () => {
       'authority.prepared',
       'authority.prepared',
       'authority.prepared',
+      'authority.prepared',
+      'authority.publish',
       'authority.publish',
       'authority.publish',
       'authority.publish',
@@ -46,6 +48,7 @@ describe('the first authorities, self-rooted', () => {
       'authority.activate',
       'authority.activate',
       'authority.activate',
+      'authority.activate',
     ])
   })
 
@@ -53,7 +56,7 @@ describe('the first authorities, self-rooted', () => {
     const domain = await newTrustDomain()
     const order = { actor: 'local:0', options: { mode: 'self-rooted' } } as const
     await initializeAuthorities(domain.ports, order)
-    expect(domain.store.all('Authority')).toHaveLength(5)
+    expect(domain.store.all('Authority')).toHaveLength(6)
     const rooted = { actor: 'local:0', options: { mode: 'rooted', root: 'generate' } } as const
     await expect(initializeAuthorities(domain.ports, rooted)).rejects.toMatchObject({ code: 'AUTHORITY_MODE' })
   })

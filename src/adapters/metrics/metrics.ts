@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { AuthorityMetrics } from './authority-metrics.ts'
 import { KeyMetrics } from './key-metrics.ts'
 
 /** What of a request is measured; see RequestEntry of the API, which has these members. */
@@ -17,6 +18,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export class Metrics {
   readonly #registry = new Registry()
   readonly keys = new KeyMetrics(this.#registry)
+  readonly authorities = new AuthorityMetrics(this.#registry)
   readonly #duration: Histogram<'method' | 'route' | 'status'>
   readonly #refused: Counter<'method' | 'route' | 'code'>
   readonly #failedDuties: Counter<'duty'>

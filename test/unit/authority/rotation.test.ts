@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { dueSteps, type AuthorityRecord } from '#authority/index.ts'
+import { dueSteps, ROTATED_KINDS, type AuthorityRecord } from '#authority/index.ts'
 import { after, DAY, HOUR, MINUTE, type Instant } from '#kernel/instant.ts'
 import { AUTHORITY_NOW as NOW, authorityRecord } from '../../support/authorities.ts'
 
 /** Only what is due for jwt-svid: the other kinds are looked after by an active one of their own. */
 function due(now: Instant, ...records: readonly AuthorityRecord[]) {
-  const others = (['x509', 'wit-svid', 'access-token', 'status'] as const).map((kind) =>
+  const others = ROTATED_KINDS.filter((kind) => kind !== 'jwt-svid').map((kind) =>
     authorityRecord({
       id: `aut_${kind}`,
       kind,
@@ -38,6 +38,7 @@ describe('what is due in a rotation', () => {
       { step: 'prepare', kind: 'wit-svid' },
       { step: 'prepare', kind: 'access-token' },
       { step: 'prepare', kind: 'status' },
+      { step: 'prepare', kind: 'checkpoint' },
     ])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'prepared' }))).toEqual(['publish a'])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'published', publishedAt: NOW }))).toEqual(['activate a'])
@@ -77,7 +78,15 @@ describe('what is due in a rotation', () => {
   it('gives up an X.509 authority whose certificate never came, and waits for one that is being made', () => {
     const half = authorityRecord({ id: 'h', kind: 'x509', state: 'prepared', createdAt: NOW })
     const steps = (now: Instant) => dueSteps({ records: [half], now, longestLeaf: DAY }).map(({ step }) => step)
-    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare', 'prepare', 'prepare'])
-    expect(steps(at(5 * MINUTE + 1))).toEqual(['retire', 'prepare', 'prepare', 'prepare', 'prepare', 'prepare'])
+    expect(steps(at(MINUTE))).toEqual(['prepare', 'prepare', 'prepare', 'prepare', 'prepare'])
+    expect(steps(at(5 * MINUTE + 1))).toEqual([
+      'retire',
+      'prepare',
+      'prepare',
+      'prepare',
+      'prepare',
+      'prepare',
+      'prepare',
+    ])
   })
 })

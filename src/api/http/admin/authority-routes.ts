@@ -2,43 +2,57 @@ import {
   authorityRequested,
   authorityStepAnswer,
   authorityStepRequest,
+  authorityTaintRequest,
   authorityView as authoritySchema,
   importAuthorityRequest,
+  noBody,
   noQuery,
   requestAuthorityRequest,
+  rotationAnswer,
   type AuthorityRequested,
   type AuthorityStepAnswer,
+  type GateView,
+  type RotationAnswer,
 } from '#wire/index.ts'
-import type { StepOutcome } from '#flows/admin/authorities.ts'
-import type { AuthorityStep } from '#flows/transition-authority.ts'
+import type { Gate } from '#authority/index.ts'
+import type { StepForecast, StepOutcome, StepRequest } from '#flows/admin/authorities.ts'
+import type { AuthorityStep } from '#flows/rotation/order.ts'
+import type { AuthorityProgress } from '#flows/rotation/show-rotation.ts'
+import type { Caller } from '#authentication/index.ts'
+import { SECOND, toRfc3339 } from '#kernel/instant.ts'
 import { fromPem, toPem } from '#x509/index.ts'
 import { route } from '../build-route.ts'
 import type { CallerClass, Route } from '../route.ts'
-import { writing } from './access.ts'
+import type { Flows } from '../flows.ts'
+import { READERS, reading, writing } from './access.ts'
 import { authorityView, bodyOf } from './views.ts'
 
 const CA_ADMINS: readonly CallerClass[] = ['ca-admin']
 
-const STEPS: readonly (readonly [AuthorityStep, string])[] = [
+const STEPS: readonly (readonly [Exclude<AuthorityStep, 'taint'>, string])[] = [
   ['publish', 'Let others trust an authority before it signs for them'],
   ['activate', 'Let a published authority sign from now on'],
   ['rollback', 'Let the predecessor of the active authority sign again'],
   ['retire', 'Take an authority out of what others must trust'],
-  ['taint', 'Take an authority out of use at once'],
 ]
+
+const stepping = { ...writing, callers: CA_ADMINS, status: 200 } as const
 
 /** What a CA admin does with authorities. */
 export const AUTHORITY_ROUTES: readonly Route[] = [
   route({
     ...writing,
     id: 'requestAuthority',
-    summary: 'Make a key for one more issuing authority, and the request that a ceremony signs',
+    summary: 'Make one more authority; where a ceremony has to sign it, a key and a request',
     path: '/v1/authorities',
     callers: CA_ADMINS,
     schema: { body: requestAuthorityRequest, query: noQuery, answer: authorityRequested },
-    flow: (flows, { caller }) => flows.askForAuthority(caller),
+    flow: (flows, { caller, body }) => flows.askForAuthority(caller, body.kind),
     render: ({ authority, request }): { readonly body: AuthorityRequested } => ({
-      body: { authority: authorityView(authority), request: toPem('CERTIFICATE REQUEST', request) },
+      body: {
+        authority: authorityView(authority),
+        request: request === null ? null : toPem('CERTIFICATE REQUEST', request),
+      },
     }),
   }),
   route({
@@ -53,25 +67,87 @@ export const AUTHORITY_ROUTES: readonly Route[] = [
   }),
   ...STEPS.map(([step, summary]) =>
     route({
-      ...writing,
+      ...stepping,
       id: `${step}Authority`,
       summary,
       path: `/v1/authorities/{id}/${step}`,
-      callers: CA_ADMINS,
-      status: 200,
       schema: { body: authorityStepRequest, query: noQuery, answer: authorityStepAnswer },
       flow: async (flows, { caller, body, path }) => {
-        const { version, urgent = false, dry_run: dryRun = false } = body
-        return {
-          dryRun,
-          outcome: await flows.stepAuthority(caller, { id: path['id'] ?? '', step, version, urgent, dryRun }),
-        }
+        const { version, urgent = false, reason, dry_run: dryRun = false } = body
+        return takeStep(flows, caller, { id: path['id'] ?? '', step, version, urgent, reason, dryRun })
       },
-      render: ({ dryRun, outcome }) => ({ body: answerOf(dryRun, outcome) }),
+      render: (taken) => ({ body: answerOf(taken) }),
     }),
   ),
+  route({
+    ...stepping,
+    id: 'taintAuthority',
+    summary: 'Take an authority out of use at once, also the one that signs; its holders renew, then it is revoked',
+    path: '/v1/authorities/{id}/taint',
+    schema: { body: authorityTaintRequest, query: noQuery, answer: authorityStepAnswer },
+    flow: async (flows, { caller, body, path }) => {
+      const { version, urgent = false, reason, dry_run: dryRun = false, compromised } = body
+      const within = body.within === undefined ? undefined : body.within * SECOND
+      const step = { id: path['id'] ?? '', step: 'taint', version, urgent, reason, dryRun } as const
+      return takeStep(flows, caller, { ...step, within, compromised })
+    },
+    render: (taken) => ({ body: answerOf(taken) }),
+  }),
+  route({
+    ...reading,
+    id: 'showRotation',
+    summary: 'How far each authority is, what holds its next step, and how many already trust it',
+    path: '/v1/rotation',
+    callers: READERS,
+    schema: { body: noBody, query: noQuery, answer: rotationAnswer },
+    flow: (flows, { caller }) => flows.showRotation(caller),
+    render: (items) => ({ body: { items: items.map(progressView) } }),
+  }),
 ]
 
-function answerOf(dryRun: boolean, outcome: StepOutcome): AuthorityStepAnswer {
-  return { dry_run: dryRun, changes: outcome.map(({ id, set }) => ({ authority: id, state: set.state })) }
+interface Taken {
+  readonly dryRun: boolean
+  readonly outcome: StepOutcome
+  /** Null unless nothing was changed. */
+  readonly forecast: StepForecast | null
+}
+
+async function takeStep(flows: Flows, caller: Caller, request: StepRequest): Promise<Taken> {
+  const { dryRun } = request
+  const forecast = dryRun ? await flows.forecastStep(caller, request) : null
+  return { dryRun, outcome: await flows.stepAuthority(caller, request), forecast }
+}
+
+function answerOf({ dryRun, outcome, forecast }: Taken): AuthorityStepAnswer {
+  return {
+    dry_run: dryRun,
+    changes: outcome.map(({ id, set }) => ({ authority: id, state: set.state })),
+    gate: forecast === null ? null : gateView(forecast.gate),
+    affected: forecast === null ? null : { ...forecast.affected, first: [...forecast.affected.first] },
+  }
+}
+
+function gateView(gate: Gate | null): GateView | null {
+  if (gate === null) return null
+  const { step, open, because, opensAt, adoption } = gate
+  return {
+    step,
+    open,
+    because,
+    opens_at: opensAt === null ? null : toRfc3339(opensAt),
+    adoption,
+  }
+}
+
+function progressView({ authority, gate, next }: AuthorityProgress): RotationAnswer['items'][number] {
+  const { id, kind, state, version } = authority
+  const at = next?.at ?? null
+  return {
+    authority: id,
+    kind,
+    state,
+    version,
+    gate: gateView(gate),
+    next: next === null ? null : { step: next.step, at: at === null ? null : toRfc3339(at) },
+  }
 }
