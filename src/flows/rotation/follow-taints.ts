@@ -2,7 +2,7 @@ import { record } from '#audit/index.ts'
 import type { AuthorityRecord } from '#authority/index.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
-import type { Instant } from '#kernel/instant.ts'
+import { instant, type Instant } from '#kernel/instant.ts'
 import { cutoffKey, FOR_EVER } from '#revocation/index.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import { listAuthorities } from '../load-authorities.ts'
@@ -88,18 +88,28 @@ async function haveNewer(
   authority: AuthorityRecord,
   page: readonly CertificateRecord[],
 ): Promise<boolean> {
-  const lineages = [...new Set(page.flatMap(({ lineage }) => (lineage === null ? [] : [lineage])))]
-  for (let start = 0; start < lineages.length; start += AT_ONCE) {
-    const some = lineages.slice(start, start + AT_ONCE)
-    const issued = await reader.list('Certificate', {
-      where: { lineage: { in: some }, state: 'issued', issuedAt: { gt: authority.activatedAt ?? authority.createdAt } },
-      orderBy: 'issuedAt',
-      direction: 'descending',
-      limit: 1000,
-    })
-    // The newest of each comes first; older ones do not count.
-    const newest = new Map(issued.toReversed().map((one) => [one.lineage, one.authority]))
-    if (some.some((lineage) => (newest.get(lineage) ?? authority.id) === authority.id)) return false
+  for (let start = 0; start < page.length; start += AT_ONCE) {
+    const some = page.slice(start, start + AT_ONCE)
+    const newer = await newestElsewhere(reader, authority, some)
+    if (some.some(({ lineage, issuedAt }) => lineage !== null && issuedAt > (newer.get(lineage) ?? -1))) return false
   }
   return true
+}
+
+/** For each lineage, when it was last issued a certificate of another authority. */
+async function newestElsewhere(
+  reader: Reader,
+  authority: AuthorityRecord,
+  certificates: readonly CertificateRecord[],
+): Promise<ReadonlyMap<string, Instant>> {
+  const lineages = [...new Set(certificates.flatMap(({ lineage }) => (lineage === null ? [] : [lineage])))]
+  const since = instant(Math.min(...certificates.map(({ issuedAt }) => issuedAt)))
+  const issued = await reader.list('Certificate', {
+    where: { lineage: { in: lineages }, state: 'issued', issuedAt: { gte: since } },
+    orderBy: 'issuedAt',
+    direction: 'descending',
+    limit: 1000,
+  })
+  const elsewhere = issued.filter((one) => one.authority !== authority.id).toReversed()
+  return new Map(elsewhere.flatMap(({ lineage, issuedAt }) => (lineage === null ? [] : [[lineage, issuedAt]])))
 }
