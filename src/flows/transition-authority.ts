@@ -7,6 +7,7 @@ import {
   type AuthorityTransition,
 } from '#authority/index.ts'
 import { equal } from '#kernel/bytes.ts'
+import { isWritError } from '#kernel/errors.ts'
 import { issueCanary } from './issue-canary.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
@@ -94,8 +95,9 @@ async function prove(
   { actor, step, urgent }: TransitionOrder,
   { subject, records, transitions }: Decision,
 ): Promise<void> {
-  if (subject.kind === 'x509-root' && (step === 'publish' || step === 'activate') && urgent !== true) {
-    await crossSign(ports, { actor, candidate: subject, records })
+  if (subject.kind === 'x509-root' && (step === 'publish' || step === 'activate')) {
+    const signing = crossSign(ports, { actor, candidate: subject, records })
+    await (urgent === true ? unless('AUTHORITY_ROOT_UNAVAILABLE', signing) : signing)
   }
   const activation = transitions.find(({ set }) => set.state === 'active')
   const next = records.find(({ id }) => id === activation?.id)
@@ -104,6 +106,15 @@ async function prove(
   // One that comes back after a rollback has shown it.
   if (next.kind === 'x509' && activation?.name === 'activate') {
     await issueCanary(ports, { actor, candidate: next, records })
+  }
+}
+
+/** In an emergency the present root may be what is missing. */
+async function unless(code: string, action: Promise<void>): Promise<void> {
+  try {
+    await action
+  } catch (error) {
+    if (!isWritError(error, code)) throw error
   }
 }
 

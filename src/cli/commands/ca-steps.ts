@@ -59,7 +59,9 @@ function takeStep(step: string) {
     const json = bodyOf(options)
     const path = `/v1/authorities/${encodeURIComponent(id)}/${step}`
     const answer = await context.withAdmin((admin) => admin.call({ method: 'POST', path, json }))
-    report(context.terminal, reportOf(answer as AuthorityStepAnswer, context.terminal.json))
+    const isCutOff = options['compromised'] === true
+    const unchanged = isCutOff ? 'it was tainted before; everything that it signed is revoked' : DONE_BEFORE
+    report(context.terminal, reportOf(answer as AuthorityStepAnswer, context.terminal.json, unchanged))
   }
 }
 
@@ -75,11 +77,13 @@ function bodyOf(options: Options): JsonObject {
   }
 }
 
-function reportOf(answer: AuthorityStepAnswer, json: boolean): Report {
+const DONE_BEFORE = 'this was done before; nothing changed'
+
+function reportOf(answer: AuthorityStepAnswer, json: boolean, unchanged: string): Report {
   const { changes, dry_run: isDry, gate, affected } = answer
   const said = isDry ? 'nothing was changed; this would be:' : 'changed:'
   return {
-    said: changes.length === 0 && !isDry ? 'this was done before; nothing changed' : said,
+    said: changes.length === 0 && !isDry ? unchanged : said,
     facts: json ? answer : changes,
     columns: ['authority', 'state'],
     next: isDry ? [...gateLines(gate), ...affectedLines(affected)] : ['writ ca status'],
