@@ -18,6 +18,14 @@ export interface Standing {
   readonly principal: PrincipalRecord | null
 }
 
+/** Of one request. */
+export interface Moment {
+  readonly at: Instant
+  readonly address: string
+  /** Set when the certificate leads to a tainted authority only; see `Caller.tainted`. */
+  readonly tainted?: boolean
+}
+
 /** People enroll under `/admin/<name>`; what they may do is their principal's roles. */
 export function isPerson(spiffeId: SpiffeId): boolean {
   return spiffeId.segments[0] === 'admin'
@@ -28,13 +36,14 @@ export function isPerson(spiffeId: SpiffeId): boolean {
  * its agent not retired, and nothing cut off. A suspended agent is still known; it gets nothing new elsewhere.
  * @throws CLIENT_CERTIFICATE_UNKNOWN, CLIENT_CERTIFICATE_REVOKED, CLIENT_CERTIFICATE_EXPIRED, PRINCIPAL_UNKNOWN
  */
-export function admit(presented: PresentedCertificate, standing: Standing, at: Instant, address: string): Caller {
+export function admit(presented: PresentedCertificate, standing: Standing, moment: Moment): Caller {
+  const { at, address, tainted = false } = moment
   const holder = identify(presented, standing)
   const { agent, certificate } = holder
   if (presented.expired && at > after(certificate.notAfter, agent.renewGrace)) {
     throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
   }
-  return admitHolder(holder, standing, { address, expired: presented.expired, method: 'certificate' })
+  return admitHolder(holder, standing, { address, expired: presented.expired, tainted, method: 'certificate' })
 }
 
 /** The agent or the person that holds a good credential, however it was shown. @throws PRINCIPAL_UNKNOWN */

@@ -40,6 +40,8 @@ export interface Approach {
   readonly address: string
   /** True when the certificate is within its grace after expiry, which is good for its renewal and nothing else. */
   readonly expired: boolean
+  /** True when a tainted authority signed the certificate, which is good for its renewal and nothing else. */
+  readonly tainted?: boolean
   /** How the identity was shown: a fact for the log, and nothing that decides (SP-4). */
   readonly method: 'certificate' | 'wit' | 'socket' | 'none'
 }
@@ -83,15 +85,15 @@ export class Caller {
     }
   }
 
-  /** @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED */
+  /** @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT, CLIENT_CERTIFICATE_EXPIRED, CLIENT_CERTIFICATE_UNTRUSTED */
   requireAgent(): AgentIdentity {
     const identity = this.requireRenewable()
-    if (this.#approach.expired) throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
+    this.#requireGood()
     return identity
   }
 
   /**
-   * Whose certificate may be renewed: also one that has expired, within the grace.
+   * Whose certificate may be renewed: also one that has expired, within the grace, and one of a tainted authority.
    * @throws AUTHENTICATION_REQUIRED, CALLER_NOT_AGENT
    */
   requireRenewable(): AgentIdentity {
@@ -114,13 +116,22 @@ export class Caller {
     return this.#approach.expired
   }
 
+  get tainted(): boolean {
+    return this.#approach.tainted ?? false
+  }
+
+  #requireGood(): void {
+    if (this.expired) throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
+    if (this.tainted) throw authenticationError('CLIENT_CERTIFICATE_UNTRUSTED')
+  }
+
   /**
    * Someone who has at least one of these roles; an admin has all.
-   * @throws AUTHENTICATION_REQUIRED, CLIENT_CERTIFICATE_EXPIRED, ROLE_REQUIRED
+   * @throws AUTHENTICATION_REQUIRED, CLIENT_CERTIFICATE_EXPIRED, CLIENT_CERTIFICATE_UNTRUSTED, ROLE_REQUIRED
    */
   requireRole(...roles: readonly Role[]): PrincipalRecord {
     const identity = this.#identity
-    if (this.#approach.expired) throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
+    this.#requireGood()
     if (identity.kind === 'anonymous') throw authenticationError('AUTHENTICATION_REQUIRED')
     const principal = identity.kind === 'agent' ? null : identity.principal
     const holds = principal?.roles.some((role) => role === 'admin' || roles.includes(role)) ?? false

@@ -21,6 +21,24 @@ export interface AuthoritySetFields {
   readonly records: readonly AuthorityRecord[]
   /** The keys that are at hand, by id of their authority. */
   readonly signers: ReadonlyMap<string, Signer>
+  /** Roots of ours signed by other roots of ours. */
+  readonly crossCertificates?: readonly CrossCertificate[]
+}
+
+/** A root's key certified by another root, so that who knows only that one can verify what is under it. */
+export interface CrossCertificate {
+  /** Id of the root whose key it certifies. */
+  readonly subject: string
+  /** Id of the root that signed it. */
+  readonly issuer: string
+  /** DER. */
+  readonly certificate: Bytes
+}
+
+/** Whom somebody trusts who verifies a certificate, and what may be between. */
+export interface Trusted {
+  readonly anchors: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
 }
 
 /** All authorities of the trust domain as they were at one moment. Never changes; whoever sees a change makes a new one. */
@@ -30,6 +48,7 @@ export class AuthoritySet {
   readonly mode: AuthorityMode
   readonly #active: ReadonlyMap<AuthorityKind, ActiveSigner>
   readonly #certificates: ReadonlyMap<string, Certificate>
+  readonly #crosses: readonly CrossCertificate[]
   readonly #ownKeys: ReadonlySet<string>
   readonly #bundle: Bundle
   readonly #keySets = new Map<JwksKind, KeySet>()
@@ -40,6 +59,7 @@ export class AuthoritySet {
     this.mode = fields.records.some(isRootedRecord) ? 'rooted' : 'self-rooted'
     this.#active = activeSigners(fields)
     this.#certificates = certificatesOf(fields.records)
+    this.#crosses = fields.crossCertificates ?? []
     this.#ownKeys = new Set(fields.records.map(({ publicKey }) => toHex(parsePublicKey(publicKey).spkiHash)))
     this.#bundle = this.#makeBundle()
   }
@@ -73,11 +93,24 @@ export class AuthoritySet {
     return this.mode === 'rooted' ? this.#trusted('x509') : []
   }
 
-  /** What is sent behind a leaf of this authority. @throws AUTHORITY_NOT_FOUND */
+  /**
+   * Whom we believe about a certificate that is to be renewed, and for nothing else: tainted authorities besides, until
+   * they are retired. What they signed must be on record, octet for octet, and not cut off.
+   */
+  forRenewal(): Trusted {
+    const anchor = this.mode === 'rooted' ? 'x509-root' : 'x509'
+    const intermediates = this.mode === 'rooted' ? [...this.intermediates(), ...this.#tainted('x509')] : []
+    return { anchors: [...this.anchors(), ...this.#tainted(anchor)], intermediates }
+  }
+
+  /**
+   * What is sent behind a leaf of this authority: in rooted mode the authority, and its root as the other trusted roots
+   * have signed it, so that a client that knows only one of those survives. @throws AUTHORITY_NOT_FOUND
+   */
   chainFor(authorityId: string): readonly Certificate[] {
     const certificate = this.#certificates.get(authorityId)
     if (certificate === undefined) throw authorityError('AUTHORITY_NOT_FOUND', { details: { authority: authorityId } })
-    return this.mode === 'rooted' ? [certificate] : []
+    return this.mode === 'rooted' ? [certificate, ...this.#crossesOf(this.find(authorityId)?.issuer)] : []
   }
 
   /** The anchor above an authority: itself when self-rooted. @throws AUTHORITY_NOT_FOUND */
@@ -124,6 +157,18 @@ export class AuthoritySet {
     return this.#ownKeys.has(toHex(spkiHash))
   }
 
+  /** A root that came first needs none: who knows any root of ours knows it. */
+  #crossesOf(root: string | null | undefined): readonly Certificate[] {
+    return this.#crosses
+      .filter(({ subject, issuer }) => subject === root && isTrusted(this.find(issuer)?.state ?? 'retired'))
+      .map(({ certificate }) => parseCertificate(certificate))
+  }
+
+  #tainted(kind: AuthorityKind): readonly Certificate[] {
+    const records = this.records.filter((record) => record.kind === kind && record.state === 'tainted')
+    return records.flatMap(({ id }) => this.#certificates.get(id) ?? [])
+  }
+
   #trustedRecords(kind: AuthorityKind): readonly AuthorityRecord[] {
     return this.records.filter((record) => record.kind === kind && isTrusted(record.state))
   }
@@ -167,6 +212,7 @@ export interface AuthoritySource {
 /** The one place that holds the current set; whoever learns of a change replaces it whole. */
 export class CurrentAuthorities implements AuthoritySource {
   #set: AuthoritySet
+  readonly #listeners = new Set<() => void>()
 
   constructor(set: AuthoritySet) {
     this.#set = set
@@ -176,8 +222,20 @@ export class CurrentAuthorities implements AuthoritySource {
     return this.#set
   }
 
+  /** Those who asked for it hear of it at once. */
   replace(set: AuthoritySet): void {
     this.#set = set
+    this.#listeners.forEach((listener) => {
+      listener()
+    })
+  }
+
+  /** `listener` must not throw. Answers how to stop it. */
+  onReplace(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 }
 

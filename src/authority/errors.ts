@@ -5,7 +5,11 @@ export const AUTHORITY_ERRORS = {
   AUTHORITY_NOT_FOUND: 'There is no such authority.',
   AUTHORITY_TRANSITION: 'The authority is not in a state that allows this step.',
   AUTHORITY_CHANGED: 'The authority was changed meanwhile; read it again and repeat the step.',
-  AUTHORITY_NOT_PROPAGATED: 'The authority was published too recently for everybody to have fetched it.',
+  AUTHORITY_NOT_PROPAGATED:
+    'The authority was published too recently for everybody to have fetched it. `writ ca status` says when it may sign.',
+  AUTHORITY_REASON_REQUIRED: 'Who overrides a gate gives a reason, of at most 500 characters.',
+  AUTHORITY_NO_SUCCESSOR:
+    'Nobody could sign in its place: under a root that is not at hand, let a ceremony sign another authority first.',
   AUTHORITY_NO_PREDECESSOR: 'There is no retiring authority to go back to.',
   AUTHORITY_EXPIRED: 'The authority is not within its period of validity.',
   AUTHORITY_KEY_MISMATCH: 'The key of the authority is not the one that its record or certificate names.',

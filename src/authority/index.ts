@@ -1,11 +1,22 @@
 export {
+  adoptionOf,
+  isAdopted,
+  sequenceWith,
+  type Adoption,
+  type AdoptionFacts,
+  type Gate,
+  type LivingInstance,
+} from './adoption.ts'
+export {
   AuthoritySet,
   CurrentAuthorities,
   sequenceOf,
   type AuthorityMode,
   type AuthoritySetFields,
   type AuthoritySource,
+  type CrossCertificate,
   type JwksKind,
+  type Trusted,
 } from './authority-set.ts'
 export { checkCanary, throwawayKey, type CanaryCheck } from './canary.ts'
 export {
@@ -17,11 +28,21 @@ export {
   type DelegateStep,
 } from './delegates.ts'
 export { AUTHORITY_ERRORS, authorityError } from './errors.ts'
+export { activationGate, isMeasured, retirementGate, type ActivationFacts, type RetirementFacts } from './gates.ts'
 export { AWAITED_ISSUER, isAwaiting, isOfflineRoot, isUnderOfflineRoot, offlineReference } from './offline.ts'
 export { algorithmOf, AUTHORITY_KINDS } from './records.ts'
 export type { AdoptionRecord, AuthorityKind, AuthorityRecord, AuthorityState } from './records.ts'
 export { renewalWindow, SUPERSEDED_SPREAD, type RenewalFacts, type RenewalWindow } from './renewal-window.ts'
-export { dueSteps, isHalfMade, missingKinds, ROTATED_KINDS, type RotationFacts, type RotationStep } from './rotation.ts'
+export {
+  dueSteps,
+  isHalfMade,
+  missingKinds,
+  ROTATED_KINDS,
+  standIn,
+  type RotatedKind,
+  type RotationFacts,
+  type RotationStep,
+} from './rotation.ts'
 export {
   activeSigner,
   candidateSigner,
@@ -37,6 +58,7 @@ export {
 } from './signing-authority.ts'
 export {
   applied,
+  isStepDone,
   isTrusted,
   transition,
   TRANSITIONS,

@@ -4,7 +4,8 @@ import type { AuthorityRecord, AuthorityState } from './records.ts'
 
 /**
  * The life of an authority, whatever its kind, as one table. `supersede` happens to the active one when its successor
- * is activated; `withdraw` and `restore` undo such a change together. What is retired stays retired (promise 8).
+ * is activated; `withdraw` and `restore` undo such a change together. An active one is tainted in the commit that
+ * activates its successor, never alone. What is retired stays retired (promise 8).
  */
 export const TRANSITIONS = {
   publish: { from: ['prepared'], to: 'published' },
@@ -12,7 +13,7 @@ export const TRANSITIONS = {
   supersede: { from: ['active'], to: 'retiring' },
   withdraw: { from: ['active'], to: 'published' },
   restore: { from: ['retiring'], to: 'active' },
-  taint: { from: ['prepared', 'published', 'retiring'], to: 'tainted' },
+  taint: { from: ['prepared', 'published', 'active', 'retiring'], to: 'tainted' },
   retire: { from: ['prepared', 'published', 'retiring', 'tainted'], to: 'retired' },
 } as const satisfies Record<string, { readonly from: readonly AuthorityState[]; readonly to: AuthorityState }>
 
@@ -23,6 +24,19 @@ export const TRUSTED_STATES = ['published', 'active', 'retiring'] as const satis
 
 export function isTrusted(state: AuthorityState): boolean {
   return (TRUSTED_STATES as readonly AuthorityState[]).includes(state)
+}
+
+/**
+ * Whether a step that somebody asks for has been taken already: asked for again after a crash or a lost answer, it
+ * changes nothing and succeeds. What has gone on since is no repetition.
+ */
+export function isStepDone(
+  record: Pick<AuthorityRecord, 'state' | 'activatedAt'>,
+  step: 'publish' | 'activate' | 'rollback' | 'retire' | 'taint',
+): boolean {
+  // One that was active and was taken back.
+  if (step === 'rollback') return record.state === 'published' && record.activatedAt !== null
+  return record.state === TRANSITIONS[step].to
 }
 
 /** One change of state as a compare-and-swap: it holds only for the version and state that it was decided on. */

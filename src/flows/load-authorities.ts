@@ -1,7 +1,15 @@
-import { AuthoritySet, sequenceOf, type AuthorityRecord, type CurrentAuthorities } from '#authority/index.ts'
+import {
+  AuthoritySet,
+  isTrusted,
+  sequenceOf,
+  type AuthorityRecord,
+  type CrossCertificate,
+  type CurrentAuthorities,
+} from '#authority/index.ts'
 import type { Signer } from '#kernel/signer.ts'
 import type { TrustDomain } from '#spiffe/index.ts'
 import type { Keys, Reader } from './ports.ts'
+import { crossesOf } from './rotation/cross-sign.ts'
 
 export interface LoadAuthoritiesPorts {
   readonly reader: Reader
@@ -44,7 +52,7 @@ export async function refreshAuthorities(
 }
 
 async function openAuthorities(
-  { keys, profile }: LoadAuthoritiesPorts,
+  { reader, keys, profile }: LoadAuthoritiesPorts,
   records: readonly AuthorityRecord[],
 ): Promise<AuthoritySet> {
   const needed = records.filter(({ kind, state }) => state === 'active' && kind !== 'x509-root' && kind !== 'ocsp')
@@ -52,5 +60,14 @@ async function openAuthorities(
     id,
     await keys.open(keyReference, publicKey),
   ])
-  return AuthoritySet.of({ trustDomain: profile.trustDomain, records, signers: new Map(await Promise.all(opened)) })
+  const signers = new Map(await Promise.all(opened))
+  const crossCertificates = await listCrosses(reader, records)
+  return AuthoritySet.of({ trustDomain: profile.trustDomain, records, signers, crossCertificates })
+}
+
+/** How trusted roots have signed one another; one alone has nobody to do so. */
+async function listCrosses(reader: Reader, records: readonly AuthorityRecord[]): Promise<readonly CrossCertificate[]> {
+  const roots = records.filter(({ kind, state }) => kind === 'x509-root' && isTrusted(state))
+  if (roots.length < 2) return []
+  return (await Promise.all(roots.map((root) => crossesOf(reader, root)))).flat()
 }

@@ -3,6 +3,7 @@ import { issuanceError } from '#issuance/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import { permitIssuance } from '#policy/index.ts'
+import { cutoffKey, liveCutoffGuard } from '#revocation/index.ts'
 import { registryError, requireActive, reregister } from '#registry/index.ts'
 import type { CertificateRequest } from '#x509/index.ts'
 import { parseRequestText } from './certificate-request.ts'
@@ -141,14 +142,25 @@ function guardsOf(caller: Caller, { certificate, instance }: AgentIdentity): rea
     where: { serial: certificate.serial, state: 'issued' },
     refuse: () => authenticationError('CLIENT_CERTIFICATE_REVOKED'),
   }
-  if (!caller.expired) return [stands]
+  const grounds = caller.tainted ? [stands, ...taintedGuards(certificate)] : [stands]
+  if (!caller.expired) return grounds
   const newest: Guard = {
     table: 'Certificate',
     must: 'not-exist',
     where: { lineage: instance.lineage, issuedAt: { gt: certificate.issuedAt }, state: { in: ['issued', 'revoked'] } },
     refuse: () => authenticationError('CLIENT_CERTIFICATE_EXPIRED'),
   }
-  return [stands, newest]
+  return [...grounds, newest]
+}
+
+/** The authority of the old certificate is tainted, and its holders may still renew. */
+function taintedGuards({ authority, issuedAt }: AgentIdentity['certificate']): readonly Guard[] {
+  const untrusted = () => authenticationError('CLIENT_CERTIFICATE_UNTRUSTED')
+  const revoked = () => authenticationError('CLIENT_CERTIFICATE_REVOKED')
+  return [
+    { table: 'Authority', must: 'exist', where: { id: authority, state: 'tainted' }, refuse: untrusted },
+    liveCutoffGuard([cutoffKey('authority', authority)], issuedAt, revoked),
+  ]
 }
 
 /**

@@ -2,64 +2,67 @@ import { record } from '#audit/index.ts'
 import {
   applied,
   authorityError,
-  hasPropagated,
   isOfflineRoot,
-  retireAt,
-  transition,
   type AuthorityRecord,
   type AuthorityTransition,
 } from '#authority/index.ts'
-import { PROFILES } from '#issuance/index.ts'
 import { equal } from '#kernel/bytes.ts'
-import type { Instant } from '#kernel/instant.ts'
-import type { Besides } from './approvals/besides.ts'
+import { isWritError } from '#kernel/errors.ts'
+import { NOTHING_BESIDES } from './approvals/besides.ts'
 import { issueCanary } from './issue-canary.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
 import type { Change, Commit, Guard, OutboxEvent } from './ports.ts'
+import { crossSign } from './rotation/cross-sign.ts'
+import { readGate } from './rotation/gates.ts'
+import type { TransitionOrder } from './rotation/order.ts'
+import { planStep } from './rotation/plan-step.ts'
+import { NO_ADDITIONS, taintAdditions, type Additions } from './rotation/taints.ts'
 
-/** What an operator or the rotation may ask for; each is one commit, and can be repeated after a crash. */
-export type AuthorityStep = 'publish' | 'activate' | 'rollback' | 'retire' | 'taint'
+export type { AuthorityStep, TransitionOrder } from './rotation/order.ts'
 
-export interface TransitionOrder {
-  readonly actor: string
-  readonly id: string
-  readonly step: AuthorityStep
-  /** The version that the decision was made on; a step on another one is refused. */
-  readonly expectedVersion?: number
-  /** Skips the waits that keep others from meeting what they do not know yet, or need still: for emergencies. */
-  readonly urgent?: boolean
-  /** What is used up with it, in the same commit. */
-  readonly also?: Besides
+/** How a step ended. */
+export interface StepTaken {
+  readonly authority: AuthorityRecord
+  /** None when it had been taken before. */
+  readonly transitions: readonly AuthorityTransition[]
 }
 
 /**
- * Moves an authority one step on (promise 8). The commit is a compare-and-swap on the version of every authority that
- * it changes, so that of two operators one loses.
- * @throws AUTHORITY_NOT_FOUND, AUTHORITY_CHANGED, AUTHORITY_TRANSITION, AUTHORITY_NOT_PROPAGATED,
- * AUTHORITY_STILL_NEEDED, AUTHORITY_NO_PREDECESSOR, AUTHORITY_EXPIRED, AUTHORITY_CANARY_FAILED, CLOCK_…, KEY_…
+ * Moves an authority one step on (promise 8), see `takeStep`. A tainted one that is active needs a successor that is
+ * published: `taintAuthority` sees to that.
+ * @throws as `takeStep`
  */
 export async function transitionAuthority(ports: AuthorityPorts, order: TransitionOrder): Promise<AuthorityRecord> {
-  // 1. Read all authorities as they are now, the one in question among them.
-  // 2. Decide which states change: one, or two that change places.
-  const { subject, records, transitions } = await decide(ports, order)
-  // 3. Who is about to sign for others shows first that it can.
-  const next = transitions.find(({ set }) => set.state === 'active')
-  await requireKey(
-    ports,
-    records.find(({ id }) => id === next?.id),
-  )
-  if (order.step === 'activate' && subject.kind === 'x509') {
-    await issueCanary(ports, { actor: order.actor, candidate: subject, records })
-  }
-  // 4. Commit, if all of them still are as they were read.
-  await record(ports.journal, commitOf(order, subject, transitions))
-  // 5. Sign and trust accordingly from now on; other replicas hear of it.
-  await refreshAuthorities(ports)
-  return transitions.filter(({ id }) => id === subject.id).reduce(applied, subject)
+  return (await takeStep(ports, order)).authority
 }
 
-/** What a step would change, without changing it. @throws as `transitionAuthority`, but for keys and canaries */
+/**
+ * One step as one commit, a compare-and-swap on the version of every authority that it changes: of two operators one
+ * loses. A step that was taken before is taken, and changes nothing, unless the order names a version.
+ * @throws AUTHORITY_NOT_FOUND, AUTHORITY_CHANGED, AUTHORITY_TRANSITION, AUTHORITY_NOT_PROPAGATED,
+ * AUTHORITY_STILL_NEEDED, AUTHORITY_NO_PREDECESSOR, AUTHORITY_NO_SUCCESSOR, AUTHORITY_EXPIRED,
+ * AUTHORITY_CANARY_FAILED, AUTHORITY_ROOT_UNAVAILABLE, CLOCK_…, KEY_…
+ */
+export async function takeStep(ports: AuthorityPorts, order: TransitionOrder): Promise<StepTaken> {
+  // 1. Read all authorities as they are now, the one in question among them.
+  // 2. Decide which states change: one, two that change places, or none where it was done before.
+  const decision = await decide(ports, order)
+  const { subject, records, transitions, additions } = decision
+  // An approval is used up also by what changes nothing.
+  const changes = [...transitions, ...additions.changes, ...(order.also?.changes ?? [])]
+  if (changes.length === 0) return { authority: subject, transitions }
+  // 3. Who is about to sign for others shows first that it can, and that others will find the way to it.
+  await prove(ports, order, decision)
+  // 4. Commit, if all of them still are as they were read.
+  await record(ports.journal, commitOf(order, decision))
+  // 5. Sign and trust accordingly from now on; other replicas hear of it.
+  await refreshAuthorities(ports)
+  const after = records.map((one) => transitions.filter(({ id }) => id === one.id).reduce(applied, one))
+  return { authority: after.find(({ id }) => id === subject.id) ?? subject, transitions }
+}
+
+/** What a step would change, without changing it. @throws as `takeStep`, but for keys and canaries */
 export async function previewTransition(
   ports: AuthorityPorts,
   order: TransitionOrder,
@@ -71,6 +74,7 @@ interface Decision {
   readonly subject: AuthorityRecord
   readonly records: readonly AuthorityRecord[]
   readonly transitions: readonly AuthorityTransition[]
+  readonly additions: Additions
 }
 
 async function decide(ports: AuthorityPorts, order: TransitionOrder): Promise<Decision> {
@@ -81,89 +85,61 @@ async function decide(ports: AuthorityPorts, order: TransitionOrder): Promise<De
     throw authorityError('AUTHORITY_CHANGED', { details: { authority: order.id, version: subject.version } })
   }
   const now = await ports.clockGuard.check()
-  return { subject, records, transitions: plan({ order, subject, records, now }) }
+  const { step } = order
+  const isGated = (step === 'activate' || step === 'retire') && order.urgent !== true
+  const gate = isGated ? await readGate(ports.reader, step, { subject, records, now }) : null
+  const transitions = planStep({ order, subject, records, gate, now })
+  const additions = step === 'taint' ? await taintAdditions(ports.reader, order, { subject, now }) : NO_ADDITIONS
+  return { subject, records, transitions, additions }
 }
 
-interface Situation {
-  readonly order: TransitionOrder
-  readonly subject: AuthorityRecord
-  readonly records: readonly AuthorityRecord[]
-  readonly now: Instant
-}
-
-function plan(situation: Situation): readonly AuthorityTransition[] {
-  const { order, subject, now } = situation
-  switch (order.step) {
-    case 'publish':
-    case 'taint':
-      return [transition(subject, order.step, now)]
-    case 'activate':
-      return planActivation(situation)
-    case 'rollback':
-      return planRollback(situation)
-    case 'retire':
-      return planRetirement(situation)
+async function prove(
+  ports: AuthorityPorts,
+  { actor, step, urgent }: TransitionOrder,
+  { subject, records, transitions }: Decision,
+): Promise<void> {
+  if (subject.kind === 'x509-root' && (step === 'publish' || step === 'activate')) {
+    const signing = crossSign(ports, { actor, candidate: subject, records })
+    await (urgent === true ? unless('AUTHORITY_ROOT_UNAVAILABLE', signing) : signing)
+  }
+  const activation = transitions.find(({ set }) => set.state === 'active')
+  const next = records.find(({ id }) => id === activation?.id)
+  if (next === undefined) return
+  await requireKey(ports, next)
+  // One that comes back after a rollback has shown it.
+  if (next.kind === 'x509' && activation?.name === 'activate') {
+    await issueCanary(ports, { actor, candidate: next, records })
   }
 }
 
-function planActivation({ order, subject, records, now }: Situation): readonly AuthorityTransition[] {
-  const activation = transition(subject, 'activate', now)
-  requireValid(subject, now)
-  const current = records.find(({ kind, state }) => kind === subject.kind && state === 'active')
-  if (current === undefined) return [activation]
-  // One that has ended signs nothing any more; waiting would help nobody.
-  const isWaiting = subject.publishedAt === null || !hasPropagated(subject.publishedAt, now)
-  if (isWaiting && order.urgent !== true && now < current.notAfter) throw authorityError('AUTHORITY_NOT_PROPAGATED')
-  return [transition(current, 'supersede', now), activation]
-}
-
-/** The latest predecessor signs again; what came after it stays published, so that nothing it signed is refused. */
-function planRollback({ subject, records, now }: Situation): readonly AuthorityTransition[] {
-  const withdrawal = transition(subject, 'withdraw', now)
-  const [predecessor] = records
-    .filter(({ kind, state }) => kind === subject.kind && state === 'retiring')
-    .sort((left, right) => (right.activatedAt ?? 0) - (left.activatedAt ?? 0))
-  if (predecessor === undefined) throw authorityError('AUTHORITY_NO_PREDECESSOR')
-  requireValid(predecessor, now)
-  return [withdrawal, transition(predecessor, 'restore', now)]
-}
-
-/** What signed is trusted until the last thing that it can have signed has ended. */
-function planRetirement({ order, subject, records, now }: Situation): readonly AuthorityTransition[] {
-  const retirement = transition(subject, 'retire', now)
-  const since = records.find(({ kind, state }) => kind === subject.kind && state === 'active')?.activatedAt ?? null
-  // A withdrawn one has signed, too, and its successor's activation is when that ended.
-  const hasSigned = subject.activatedAt !== null && subject.state !== 'tainted'
-  const isOver = since !== null && now >= retireAt(since, PROFILES.svid.mostLifetime)
-  if (hasSigned && !isOver && order.urgent !== true) throw authorityError('AUTHORITY_STILL_NEEDED')
-  return [retirement]
+/** In an emergency the present root may be what is missing. */
+async function unless(code: string, action: Promise<void>): Promise<void> {
+  try {
+    await action
+  } catch (error) {
+    if (!isWritError(error, code)) throw error
+  }
 }
 
 /** The key is at hand and is the one of the record: found out before the commit, not by the first who wants a signature. */
-async function requireKey({ keys }: AuthorityPorts, record: AuthorityRecord | undefined): Promise<void> {
-  if (record === undefined || isOfflineRoot(record)) return
+async function requireKey({ keys }: AuthorityPorts, record: AuthorityRecord): Promise<void> {
+  if (isOfflineRoot(record)) return
   const { publicKey } = await keys.open(record.keyReference)
   if (!equal(publicKey, record.publicKey)) {
     throw authorityError('AUTHORITY_KEY_MISMATCH', { details: { authority: record.id } })
   }
 }
 
-function requireValid({ id, notBefore, notAfter }: AuthorityRecord, now: Instant): void {
-  if (now < notBefore || now >= notAfter) throw authorityError('AUTHORITY_EXPIRED', { details: { authority: id } })
-}
-
-function commitOf(
-  { actor, step, urgent, also }: TransitionOrder,
-  subject: AuthorityRecord,
-  transitions: readonly AuthorityTransition[],
-): Commit {
+function commitOf(order: TransitionOrder, { subject, transitions, additions }: Decision): Commit {
+  const { actor, step, also = NOTHING_BESIDES } = order
   return {
     lock: 'revoke',
     guards: [
       ...(step === 'activate' && transitions.length === 1 ? [firstOfItsKind(subject)] : []),
-      ...(also?.guards ?? []),
+      ...additions.guards,
+      ...also.guards,
     ],
-    changes: [...transitions.map(changeOf), ...(also?.changes ?? [])],
+    changes: [...transitions.map(changeOf), ...additions.changes, ...also.changes],
     leaf: {
       type: `authority.${step}`,
       actor,
@@ -173,14 +149,25 @@ function commitOf(
       policy: null,
       commitments: {
         ...Object.fromEntries(transitions.map(({ id, set }) => [id, set.state])),
-        ...(urgent === true ? { urgent: 'true' } : {}),
-        ...also?.commitments,
+        ...saidOf(order),
+        ...also.commitments,
       },
     },
-    events: transitions.map(({ id, set }): OutboxEvent => ({
-      type: 'authority.changed',
-      data: { id, kind: subject.kind, state: set.state },
-    })),
+    events: [
+      ...transitions.map(({ id, set }): OutboxEvent => ({
+        type: 'authority.changed',
+        data: { id, kind: subject.kind, state: set.state },
+      })),
+      ...additions.events,
+    ],
+  }
+}
+
+function saidOf({ urgent, compromised, reason }: TransitionOrder): Readonly<Record<string, string>> {
+  return {
+    ...(urgent === true ? { urgent: 'true' } : {}),
+    ...(compromised === true ? { compromised: 'true' } : {}),
+    ...(reason === undefined ? {} : { reason }),
   }
 }
 

@@ -6,6 +6,7 @@ export { prepareCrl, type CrlOrder } from './prepare-crl.ts'
 export {
   isServerRenewalDue,
   prepareAuthorityCertificate,
+  prepareCrossCertificate,
   prepareCanary,
   prepareIssuingCertificate,
   prepareResponderCertificate,

@@ -43,6 +43,8 @@ export interface CertificatePlan {
   readonly random: Random
   /** Of what has a subject; the trust domain where it is left out. */
   readonly name?: AuthorityName
+  /** DER Name that the key has already, under another issuer; then `name` is not used. */
+  readonly subject?: Bytes
   /** Where the CRL is found on which an authority would be; null or absent when nobody serves one. */
   readonly authorityCrl?: string | null
   /** What the row says beside the certificate. */
@@ -62,7 +64,7 @@ const NOBODY = { agent: null, instance: null, lineage: null, renewed: null, idem
 export function prepareCertificate(plan: CertificatePlan): PreparedCertificate {
   const { issuance, signer, publicKey } = plan
   const serial = newSerial(issuance.serialPrefix, plan.random)
-  const subject = plan.profile.subject ? subjectName(plan, serial) : EMPTY_NAME
+  const subject = plan.subject ?? (plan.profile.subject ? subjectName(plan, serial) : EMPTY_NAME)
   const issuer = plan.selfSigned === true ? selfIssuer(plan, subject) : issuerFacts(signer)
   const validity = validityOf({ ...plan, issuer: plan.selfSigned === true ? null : signer })
   const shard = shardOf(serial, issuance.crlShards)
@@ -109,6 +111,7 @@ function expectationOf(plan: CertificatePlan, issuer: IssuerFacts, shard: number
   return {
     profile,
     issuer,
+    subject: plan.subject ?? null,
     serialPrefix: issuance.serialPrefix,
     issuedAt: plan.issuedAt,
     trustDomain: issuance.trustDomain.name,

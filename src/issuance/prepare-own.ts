@@ -122,6 +122,36 @@ export function prepareAuthorityCertificate(order: AuthorityCertificateOrder): P
   })
 }
 
+export interface CrossCertificateOrder extends OwnContext {
+  /** The next root, with its own certificate. */
+  readonly candidate: CandidateSigner
+  /** The root that everybody knows. */
+  readonly root: ActiveSigner
+}
+
+/**
+ * The key and the name of the next root, certified by the present one: who knows only that finds a way to what the next
+ * one signs. It ends with the first of the two. @throws SIGNER_MISMATCH, LIFETIME_TOO_SHORT, LINT_FAILED
+ */
+export function prepareCrossCertificate(order: CrossCertificateOrder): PreparedCertificate {
+  const { candidate, root, issuance, issuedAt } = order
+  requireKind(candidate, 'x509-root')
+  requireKind(root, 'x509-root')
+  if (candidate.certificate === null || equal(candidate.publicKey.spki, root.publicKey.spki)) {
+    throw issuanceError('SIGNER_MISMATCH', { details: { authority: candidate.authorityId } })
+  }
+  return prepareCertificate({
+    ...order,
+    kind: 'authority',
+    profile: PROFILES.cross,
+    signer: root,
+    publicKey: candidate.publicKey,
+    subject: candidate.certificate.subject,
+    spiffeId: issuance.trustDomain.id().toString(),
+    lifetime: Math.min(candidate.notAfter - issuedAt, PROFILES.cross.mostLifetime),
+  })
+}
+
 export interface IssuingCertificateOrder extends OwnContext {
   /** Signed by the key that is to be certified; of everything else in it nothing is used. */
   readonly request: CertificateRequest

@@ -63,7 +63,7 @@ function isPlainDnsName(name: string): boolean {
 
 /** One kind of certificate as data; what builds it and what judges it both read this. */
 export interface CertificateProfile {
-  readonly name: 'svid' | 'server' | 'canary' | 'ocsp' | 'authority' | 'issuing' | 'root'
+  readonly name: 'svid' | 'server' | 'canary' | 'ocsp' | 'authority' | 'issuing' | 'root' | 'cross'
   readonly authority: boolean
   /** Whether a subject names it, unique by its serial number. */
   readonly subject: boolean
@@ -148,4 +148,6 @@ export const PROFILES = {
     extensions: [...AUTHORITY.extensions, 'crlDistributionPoints'],
   },
   root: { name: 'root', ...AUTHORITY, pathLength: null, mostLifetime: 3650 * DAY },
+  /** A root as another root has signed it: one issuing authority may follow. */
+  cross: { name: 'cross', ...AUTHORITY, pathLength: 1, mostLifetime: 3650 * DAY },
 } as const satisfies Record<string, CertificateProfile>

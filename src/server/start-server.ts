@@ -19,7 +19,7 @@ import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { serverNames } from './addresses.ts'
 import { crlObserver } from './compose/crls.ts'
-import { dutiesOf, keepCertificates } from './compose/duties.ts'
+import { dutiesOf, followAuthorities, keepCertificates } from './compose/duties.ts'
 import { startFeed } from './compose/feed.ts'
 import { bindFlows } from './compose/flows.ts'
 import { healthOf } from './compose/health.ts'
@@ -94,15 +94,17 @@ export async function startServer(
       listeners.push(listener)
     }
     // 4. What has to be done again and again.
-    await keepCertificates({ own, publicCertificate, https, metrics })
     const leadership = new Leadership(ports.store, ports.clock, ports.replica)
     opened.push(() => leadership.resign())
     const common = { ports, leadership, denials, metrics, https, own, publicCertificate }
     const charges = { ...common, crlObserver: crlObserver(metrics, log) }
-    const duties = startDuties(dutiesOf(charges), (duty, error) => {
+    const onFailure = (duty: string, error: unknown) => {
       metrics.dutyFailed(duty)
       log.error('duty.failed', error, { duty })
-    })
+    }
+    await keepCertificates(charges)
+    opened.push(followAuthorities(charges, onFailure))
+    const duties = startDuties(dutiesOf(charges), onFailure)
     opened.push(() => duties.stop())
     const addresses = Object.fromEntries(listeners.map(({ name, address }) => [name, address]))
     log.info('server.started', { trust_domain: config.trust_domain, ...addresses })

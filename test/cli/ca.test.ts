@@ -118,14 +118,21 @@ describe('writ ca', () => {
     await place.done('ca', 'publish', second.id)
     const tooSoon = await place.writ('ca', 'activate', second.id)
     expect(tooSoon.stderr).toContain('[AUTHORITY_NOT_PROPAGATED]')
-    const dry = await place.done('ca', 'activate', second.id, '--urgent', '--dry-run')
+    expect((await place.writ('ca', 'activate', second.id, '--urgent')).stderr).toContain('[AUTHORITY_REASON_REQUIRED]')
+    const override = ['--urgent', '--reason', 'a rehearsal']
+    const dry = await place.done('ca', 'activate', second.id, ...override, '--dry-run')
     expect(dry).toContain('nothing was changed')
+    expect(dry).toMatch(/the gate is closed: not everybody can know it yet; opens 20[^]*concerns 0 identities/)
     expect((await place.x509()).map(({ state }) => state)).toEqual(['active', 'published'])
-    await place.done('ca', 'activate', second.id, '--urgent')
+    expect(await place.done('ca', 'status')).toMatch(/writ ca activate aut_\w+, whose gate is closed/)
+    await place.done('ca', 'activate', second.id, ...override)
+    expect(await place.done('ca', 'activate', second.id)).toContain('this was done before')
     expect((await place.x509()).map(({ state }) => state)).toEqual(['retiring', 'active'])
     await place.done('ca', 'rollback', second.id)
     expect((await place.x509()).map(({ state }) => state)).toEqual(['active', 'published'])
-    await place.done('ca', 'taint', second.id)
+    // Under a root that is not at hand nobody can be made to take its place.
+    expect((await place.writ('ca', 'taint', first.id)).stderr).toContain('[AUTHORITY_NO_SUCCESSOR]')
+    await place.done('ca', 'taint', second.id, '--within', '5m', '--reason', 'a rehearsal')
     expect((await place.x509()).map(({ state }) => state)).toEqual(['active', 'tainted'])
     await place.done('ca', 'retire', second.id)
 
@@ -134,6 +141,29 @@ describe('writ ca', () => {
     expect((await place.writ('ca', 'prepare', '--csr-out', 'next.csr')).stderr).toContain('[FILE_EXISTS]')
     expect((await place.x509()).map(({ state }) => state)).toEqual(['active', 'retired', 'prepared'])
     expect((await place.writ('ca', 'import', 'out/standby.pem')).code).toBe(0)
+  }, 120_000)
+
+  it('rotates and taints every kind of a server that signs for itself', async () => {
+    const place = new Place()
+    expect(await place.init()).toMatchObject({ code: 0, stderr: '' })
+    await place.serve()
+    const first = await place.x509()
+    const prepared = JSON.parse(await place.done('ca', 'prepare', '--kind', 'access-token', '--json')) as {
+      readonly authority: string
+    }
+    await place.done('ca', 'publish', prepared.authority)
+    const rows = JSON.parse(await place.done('ca', 'status', '--json')) as readonly (Row & {
+      readonly gate: { readonly because: string } | null
+    })[]
+    expect(rows.find(({ id }) => id === prepared.authority)?.gate?.because).toBe('not-propagated')
+    expect((await place.writ('ca', 'prepare', '--kind', 'x509-root')).stderr).toContain('[AUTHORITY_MODE]')
+    const signing = first[0]?.id ?? ''
+    expect(await place.done('ca', 'taint', signing, '--dry-run')).toContain('tainted')
+    const stale = await place.writ('ca', 'taint', signing, '--expect-version', '1')
+    expect(stale.stderr).toContain('[AUTHORITY_CHANGED]')
+    await place.done('ca', 'taint', signing, '--compromised', '--reason', 'the backup was stolen')
+    const states = (await place.x509()).map(({ state }) => state).toSorted()
+    expect(states).toEqual(['active', 'tainted'])
   }, 120_000)
 
   it('wants a folder for the requests of an offline root, and no key of it', async () => {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { introspectToken, introspectTokenAsJwt } from '#flows/introspect-token.ts'
 import { toNumericDate } from '#kernel/instant.ts'
@@ -62,6 +63,20 @@ describe('introspection', () => {
   it('IN-1 is not fooled by an agent whose name only begins alike', async () => {
     expect(await house.introspect(house.addAgent('billing-2'), parent)).toEqual({ active: false })
     expect(await house.introspect(house.addCopy('agt_billing'), parent)).toMatchObject({ active: true })
+  })
+
+  it('calls a token inactive as soon as the key that signed it is tainted', async () => {
+    expect(await isActive(parent)).toBe(true)
+    const set = house.ports.authorities.current()
+    const records = set.records.map((one) => {
+      return one.kind === 'access-token' ? { ...one, state: 'tainted' as const, version: one.version + 1 } : one
+    })
+    const { trustDomain } = set
+    const authorities = new CurrentAuthorities(AuthoritySet.of({ trustDomain, records, signers: new Map() }))
+    const { ports } = house
+    expect(await introspectToken({ ...ports, authorities }, house.caller(billing), { token: parent })).toEqual({
+      active: false,
+    })
   })
 
   it('IN-1 answers every token that is not valid with the same two words', async () => {

@@ -33,6 +33,7 @@ export const LEAF: Expected = {
     algorithm: 'ES256',
     notAfter: after(NOW, DAY),
   },
+  subject: null,
   serialPrefix: 7,
   issuedAt: NOW,
   trustDomain: 'example.org',

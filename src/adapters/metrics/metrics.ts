@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { AuthorityMetrics } from './authority-metrics.ts'
 import { CrlMetrics } from './crl-metrics.ts'
 import { FeedMetrics } from './feed-metrics.ts'
 import { KeyMetrics } from './key-metrics.ts'
@@ -23,6 +24,7 @@ export class Metrics {
   readonly crls = new CrlMetrics(this.#registry)
   readonly ocsp = new OcspMetrics(this.#registry)
   readonly feed = new FeedMetrics(this.#registry)
+  readonly authorities = new AuthorityMetrics(this.#registry)
   readonly #duration: Histogram<'method' | 'route' | 'status'>
   readonly #refused: Counter<'method' | 'route' | 'code'>
   readonly #failedDuties: Counter<'duty'>

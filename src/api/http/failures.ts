@@ -153,6 +153,7 @@ const POLICY = each(DENIED, [
 ])
 
 const AUTHORITIES = {
+  ...each({ status: 400 }, ['AUTHORITY_REASON_REQUIRED']),
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
   ...each({ status: 409 }, AUTHORITY_CONFLICTS),
   ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE', 'AUTHORITY_AWAITS_CEREMONY']),

@@ -2,7 +2,14 @@ import type { Caller, Peer, PrincipalRecord, PrincipalRequest } from '#authentic
 import type { JoinTokenRecord } from '#attestation/index.ts'
 import type { LogLeafRecord } from '#audit/index.ts'
 import type { AuthorityRecord, AuthoritySource } from '#authority/index.ts'
-import type { RequestedAuthority, StepOutcome } from '#flows/admin/authorities.ts'
+import type {
+  PreparableKind,
+  RequestedAuthority,
+  StepForecast,
+  StepOutcome,
+  StepRequest,
+} from '#flows/admin/authorities.ts'
+import type { AuthorityProgress } from '#flows/rotation/show-rotation.ts'
 import type { AgentStateRequest } from '#flows/admin/agent-state.ts'
 import type { AgentExplanation, ExplainRequest } from '#flows/admin/explain-agent.ts'
 import type { LeafPageRequest } from '#flows/admin/audit-log.ts'
@@ -114,9 +121,11 @@ export interface AdminFlows {
   readonly listInstances: Story<PageRequest, Page<InstanceRecord>>
   readonly listCertificates: Story<PageRequest, Page<CertificateRecord>>
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
-  readonly askForAuthority: (caller: Caller) => Promise<RequestedAuthority>
+  readonly askForAuthority: Story<PreparableKind, RequestedAuthority>
   readonly bringAuthority: Story<Bytes, AuthorityRecord>
   readonly stepAuthority: Story<GatedStepRequest, Gated<StepOutcome>>
+  readonly forecastStep: Story<StepRequest, StepForecast>
+  readonly showRotation: (caller: Caller) => Promise<readonly AuthorityProgress[]>
   readonly revoke: Story<GatedRevocationRequest, Gated<Revocation>>
   readonly previewRevocation: Story<RevocationRequest, Revocation>
   readonly listApprovals: Story<PageRequest, Page<CurrentApproval>>

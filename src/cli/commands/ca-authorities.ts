@@ -5,14 +5,15 @@ import { certificatesOf } from '#client/index.ts'
 import { toRfc3339, type Instant } from '#kernel/instant.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import type { Config } from '#server/index.ts'
+import type { RotationAnswer } from '#wire/index.ts'
 import { toPem } from '#x509/index.ts'
 import { action, example, text, type Options } from '../action.ts'
 import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
-import { approvalOptions, callGated } from '../gated.ts'
 import { listAll } from '../list-all.ts'
-import { report } from '../terminal.ts'
+import { report, type Report } from '../terminal.ts'
+import { sayGate, stepCommands } from './ca-steps.ts'
 
 const OFFLINE = ['--offline', 'work on the data folder; the server is stopped'] as const
 
@@ -21,63 +22,62 @@ export function authorityCommands(group: Command): void {
   action(example(status.option(...OFFLINE), 'writ ca status'), showStatus)
   const prepare = group
     .command('prepare')
-    .description('make a key for one more issuing authority, and the request that a ceremony signs')
-    .option('--kind <kind>', 'x509, the only one that has a certificate', 'x509')
-    .requiredOption('--csr-out <file>', 'where the request goes (PEM)')
+    .description('make one more authority; where a ceremony has to sign it, its key and the request')
+    .option('--kind <kind>', 'x509, x509-root, jwt-svid, wit-svid, access-token, status or checkpoint', 'x509')
+    .option('--csr-out <file>', 'where the request for the ceremony goes (PEM)')
     .option(...OFFLINE)
-  action(example(prepare, 'writ ca prepare --csr-out next.csr'), prepareAuthority)
+  action(
+    example(prepare, 'writ ca prepare --kind access-token', 'writ ca prepare --csr-out next.csr'),
+    prepareAuthority,
+  )
   const bring = group
     .command('import')
     .description('take certificates from a ceremony: roots, and authorities whose requests were made here')
     .argument('<file...>', 'certificates, PEM')
     .option(...OFFLINE)
   action(example(bring, 'writ ca import root.pem active.pem standby.pem'), importCertificates)
-  for (const [step, description] of STEPS) stepCommand(group, step, description)
+  stepCommands(group)
 }
 
-const STEPS = [
-  ['publish', 'let others trust an authority before it signs for them'],
-  ['activate', 'let a published authority sign from now on'],
-  ['rollback', 'let the predecessor of the active authority sign again'],
-  ['retire', 'take an authority out of what others must trust'],
-  ['taint', 'take an authority that is not active out of use at once'],
-] as const
+const COLUMNS = ['id', 'kind', 'algorithm', 'state', 'not_after', 'adoption', 'next']
 
-/** What the configuration may ask others to approve. */
-const GATED: readonly string[] = ['activate', 'retire', 'taint']
-
-function stepCommand(group: Command, step: string, description: string): void {
-  const command = group
-    .command(`${step} <id>`)
-    .description(description)
-    .option('--urgent', 'do not wait until everybody can know; for emergencies')
-    .option('--dry-run', 'show what would change')
-  if (GATED.includes(step)) approvalOptions(command)
-  action(example(command, `writ ca ${step} aut_06bq…`), async (context, options, id = '') => {
-    const dryRun = options['dryRun'] === true
-    const json = { dry_run: dryRun, urgent: options['urgent'] === true }
-    const path = `/v1/authorities/${encodeURIComponent(id)}/${step}`
-    const line = `writ ca ${step} ${id}${json.urgent ? ' --urgent' : ''}`
-    const answer = await callGated(context, options, { path, json, line })
-    if (answer === null) return
-    report(context.terminal, {
-      said: dryRun ? 'nothing was changed; this would be:' : 'changed:',
-      facts: context.terminal.json ? answer : (answer['changes'] ?? []),
-      columns: ['authority', 'state'],
-    })
-  })
-}
-
-const COLUMNS = ['id', 'kind', 'algorithm', 'state', 'not_after', 'next']
+type Progress = RotationAnswer['items'][number]
 
 async function showStatus(context: Context, options: Options): Promise<void> {
-  const rows = options['offline'] === true ? await offlineRows(context) : await listAll(context, '/v1/authorities')
+  const isOffline = options['offline'] === true
+  const rows = (isOffline ? await offlineRows(context) : await listAll(context, '/v1/authorities')) as JsonObject[]
+  const progress = isOffline ? [] : await readProgress(context)
   const now = context.clock.now()
+  const about = new Map<JsonValue, Progress>(progress.map((one) => [one.authority, one]))
+  const describe = context.terminal.json ? forPrograms : forPeople
   report(context.terminal, {
     said: 'authorities:',
-    facts: rows.map((row) => ({ ...(row as JsonObject), next: nextStep(row as JsonObject, now) })),
+    facts: rows.map((row) => ({ ...row, ...describe(row, about.get(row['id'] ?? ''), now) })),
     columns: COLUMNS,
+    next: progress.flatMap(gateLine),
   })
+}
+
+async function readProgress(context: Context): Promise<readonly Progress[]> {
+  const answer = await context.withAdmin((admin) => admin.call({ method: 'GET', path: '/v1/rotation' }))
+  return (answer as RotationAnswer).items
+}
+
+/** The next step in words. */
+function forPeople(row: JsonObject, progress: Progress | undefined, now: Instant): JsonObject {
+  const adoption = progress?.gate?.adoption ?? null
+  const percent = adoption === null ? null : `${String(Math.floor(adoption.ratio * 100))} %`
+  return { next: nextStep(row, progress, now), adoption: percent }
+}
+
+/** Besides, what holds the next step, and when it is taken by itself. */
+function forPrograms(row: JsonObject, progress: Progress | undefined, now: Instant): JsonObject {
+  const { version = null, gate = null, next = null } = progress ?? {}
+  return { next: nextStep(row, progress, now), version, gate, due: next }
+}
+
+function gateLine({ authority, gate }: Progress): readonly string[] {
+  return gate === null ? [] : [`writ ca ${gate.step} ${authority}, whose gate ${sayGate(gate)}`]
 }
 
 async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
@@ -95,13 +95,20 @@ async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
   }))
 }
 
-/** In words, what the authority waits for. */
-function nextStep({ kind, state, certificate, not_after: end }: JsonObject, now: Instant): string {
-  const isOver = typeof end === 'string' && Date.parse(end) <= now
-  if (state === 'retired' || state === 'tainted') return '-'
-  if (kind === 'x509' && certificate === null) return 'a ceremony signs it, then writ ca import'
-  if (isOver) return 'has ended: writ ca retire'
-  return NEXT[typeof state === 'string' ? state : ''] ?? '-'
+/** In words, what the authority waits for, and when that comes by itself. */
+function nextStep(row: JsonObject, progress: Progress | undefined, now: Instant): string {
+  const due = progress?.next?.at ?? null
+  const words = waitOf(row, now)
+  return due === null ? words : `${words} (${due})`
+}
+
+function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: Instant): string {
+  if (typeof state !== 'string') return '-'
+  if (kind === 'x509' && state === 'prepared' && certificate === null) {
+    return 'a ceremony signs it, then writ ca import'
+  }
+  const isOver = typeof end === 'string' && Date.parse(end) <= now && state !== 'retired' && state !== 'tainted'
+  return isOver ? 'has ended: writ ca retire' : (NEXT[state] ?? '-')
 }
 
 const NEXT: Readonly<Record<string, string>> = {
@@ -109,6 +116,7 @@ const NEXT: Readonly<Record<string, string>> = {
   published: 'is activated when it is due, or by writ ca activate',
   active: 'signs; its successor is due before it ends',
   retiring: 'is retired when nothing it signed is in force',
+  tainted: 'is revoked once its holders have renewed',
 }
 
 async function configOf(context: Context): Promise<Config> {
@@ -121,22 +129,40 @@ function actor(): string {
 }
 
 async function prepareAuthority(context: Context, options: Options): Promise<void> {
-  const file = text(options, 'csrOut') ?? ''
-  if (text(options, 'kind') !== 'x509') throw cliError('USAGE', { details: { flag: '--kind', expected: 'x509' } })
-  if (existsSync(file)) throw cliError('FILE_EXISTS', { details: { path: file } })
-  const { id, request } = options['offline'] === true ? await prepareHere(context) : await prepareThere(context)
-  writeFileSync(file, request, { flag: 'wx' })
-  report(context.terminal, {
+  const file = text(options, 'csrOut')
+  const kind = text(options, 'kind') ?? 'x509'
+  const isOffline = options['offline'] === true
+  if (isOffline) requireFitting(kind, file)
+  if (file !== undefined && existsSync(file)) throw cliError('FILE_EXISTS', { details: { path: file } })
+  const { id, request } = isOffline ? await prepareHere(context) : await prepareThere(context, kind)
+  if (file !== undefined && request !== null) writeFileSync(file, request, { flag: 'wx' })
+  report(context.terminal, request === null ? madeReport(id, kind) : requestReport(id, request, file))
+}
+
+/** Without the server there is only one thing to prepare: what a ceremony signs. */
+function requireFitting(kind: string, file: string | undefined): void {
+  if (kind !== 'x509') throw cliError('USAGE', { details: { flag: '--kind', expected: 'x509' } })
+  if (file === undefined) throw cliError('USAGE', { details: { flag: '--csr-out', expected: 'a file' } })
+}
+
+function madeReport(id: string, kind: string): Report {
+  const facts = { authority: id, kind }
+  return { said: 'made an authority, which nobody sees yet', facts, next: [`writ ca publish ${id}`] }
+}
+
+/** The request is shown where nobody said where it goes. */
+function requestReport(id: string, request: string, file: string | undefined): Report {
+  return {
     said: 'made a key, which waits for its certificate',
-    facts: { authority: id, request: file },
-    next: [`let a ceremony sign ${file}`, 'writ ca import FILE what it made'],
-  })
+    facts: { authority: id, request: file ?? request },
+    next: [`let a ceremony sign ${file ?? 'the request'}`, 'writ ca import FILE what it made'],
+  }
 }
 
 interface Prepared {
   readonly id: string
-  /** PEM. */
-  readonly request: string
+  /** PEM; null where no ceremony has to sign. */
+  readonly request: string | null
 }
 
 async function prepareHere(context: Context): Promise<Prepared> {
@@ -145,11 +171,14 @@ async function prepareHere(context: Context): Promise<Prepared> {
   return { id, request: toPem('CERTIFICATE REQUEST', request) }
 }
 
-async function prepareThere(context: Context): Promise<Prepared> {
+async function prepareThere(context: Context, kind: string): Promise<Prepared> {
   const answer = await context.withAdmin((admin) =>
-    admin.call({ method: 'POST', path: '/v1/authorities', json: { kind: 'x509' } }),
+    admin.call({ method: 'POST', path: '/v1/authorities', json: { kind } }),
   )
-  const { authority, request } = answer as { readonly authority: { readonly id: string }; readonly request: string }
+  const { authority, request } = answer as {
+    readonly authority: { readonly id: string }
+    readonly request: string | null
+  }
   return { id: authority.id, request }
 }
 

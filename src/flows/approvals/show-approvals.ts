@@ -2,14 +2,13 @@ import type { Caller } from '#authentication/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { approvalError, currentApproval, type ApprovalRecord, type CurrentApproval } from '#policy/index.ts'
-import type { StepOutcome, StepRequest } from '../admin/authorities.ts'
+import { foreseeStep, type StepOutcome, type StepRequest } from '../admin/authorities.ts'
 import { READERS } from '../admin/standing.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import { readPage, type Page, type PageRequest } from '../pages.ts'
 import type { RevocationHits } from '../revoke/hits.ts'
 import { previewRevocation } from '../revoke/revoke.ts'
 import type { RevocationRequest, Rights } from '../revoke/target.ts'
-import { previewTransition } from '../transition-authority.ts'
 import type { ApprovalPorts } from './require-approval.ts'
 
 /** What a command would do if it were carried out now; all null where it cannot be said. */
@@ -66,9 +65,7 @@ async function effectOf(ports: AuthorityPorts, approval: ApprovalRecord): Promis
 /** Requests are stored as the API has parsed them. */
 function changesOf(ports: AuthorityPorts, { request, requestedBy }: ApprovalRecord): Promise<StepOutcome> {
   const step = request as unknown as Omit<StepRequest, 'dryRun'>
-  const { version, ...rest } = step
-  const order = { ...rest, actor: requestedBy, ...(version === undefined ? {} : { expectedVersion: version }) }
-  return previewTransition(ports, order)
+  return foreseeStep(ports, requestedBy, { ...step, dryRun: true })
 }
 
 async function hitsOf(ports: AuthorityPorts, request: JsonObject): Promise<RevocationHits> {

@@ -32,6 +32,8 @@ export interface StatusUris {
 export interface Expected {
   readonly profile: CertificateProfile
   readonly issuer: IssuerFacts
+  /** DER Name that the key has already; null when it gets one of its own, or none. */
+  readonly subject: Bytes | null
   readonly serialPrefix: number
   readonly issuedAt: Instant
   readonly trustDomain: string

@@ -1,4 +1,4 @@
-import { toHex } from '#kernel/bytes.ts'
+import { equal, toHex } from '#kernel/bytes.ts'
 import { EMPTY_NAME, parseName, type Certificate } from '#x509/index.ts'
 import type { Rule } from './rule.ts'
 
@@ -11,8 +11,11 @@ const SERIAL_NUMBER = '2.5.4.5'
 export const subject: Rule = {
   name: 'subject',
   reference: 'X509-SVID section 3.1; RFC 5280 section 4.1.2.6; C6',
-  holds: (certificate, { profile }) =>
-    profile.subject ? isUnique(certificate) : certificate.subject.length === EMPTY_NAME.length,
+  holds: (certificate, { profile, subject: given }) => {
+    // A key that has a name already keeps it: certificates below say it, byte for byte.
+    if (given !== null) return equal(certificate.subject, given)
+    return profile.subject ? isUnique(certificate) : certificate.subject.length === EMPTY_NAME.length
+  },
 }
 
 function isUnique({ subject: name, serial }: Certificate): boolean {

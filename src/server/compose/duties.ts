@@ -1,9 +1,12 @@
 import type { Metrics } from '#adapters/metrics/index.ts'
 import type { AnonymousDenials } from '#audit/index.ts'
+import { adoptionOf } from '#authority/index.ts'
 import { keepDelegates } from '#flows/keep-delegates.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import { followTaints } from '#flows/rotation/follow-taints.ts'
+import { readAdoptionFacts } from '#flows/rotation/gates.ts'
 import { Pusher } from '#flows/ssf/pusher.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
@@ -38,7 +41,9 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'anonymous-denials', every: SECOND, run: () => denials.flush() },
     { name: 'adoption', every: 3 * SECOND, run: () => ports.adoption.flush() },
     { name: 'clock-mark', every: 5 * SECOND, run: () => ports.clockGuard.check() },
-    { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader) },
+    { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader, charges.metrics) },
+    { name: 'authority-news', every: 5 * SECOND, run: () => refreshAuthorities(ports), on: whenWritten(ports) },
+    { name: 'adoption-measured', every: MINUTE, run: () => measureAdoption(leader, charges.metrics) },
     { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
@@ -57,14 +62,33 @@ interface Leader {
 /** Who has been away for longer than this starts anew. */
 const OUTBOX_KEPT = 7 * DAY
 
-/** One replica takes the steps that are due; every other one learns of them from the store. */
-async function keepAuthorities({ ports, leadership }: Leader): Promise<void> {
-  if (!(await leadership.holds('rotate-authorities', 20 * SECOND))) {
-    await refreshAuthorities(ports)
+/**
+ * One replica takes the steps that are due, and goes on with what was tainted; every other one learns of them from the
+ * store.
+ */
+async function keepAuthorities({ ports, leadership }: Leader, metrics: Metrics): Promise<void> {
+  try {
+    if (!(await leadership.holds('rotate-authorities', 20 * SECOND))) {
+      await refreshAuthorities(ports)
+      return
+    }
+    await followTaints(ports)
+    const { failed } = await rotateAuthorities(ports)
+    for (const failure of failed.values()) throw failure
+  } finally {
+    metrics.authorities.phases(ports.authorities.current().records)
+  }
+}
+
+/** How many of the living hold the bundle as it is now; the lease goes to one replica, and only that one says so. */
+async function measureAdoption({ ports, leadership }: Leader, metrics: Metrics): Promise<void> {
+  if (!(await leadership.holds('measure-adoption', 3 * MINUTE))) {
+    metrics.authorities.adoption(null)
     return
   }
-  const { failed } = await rotateAuthorities(ports)
-  for (const failure of failed.values()) throw failure
+  const wanted = ports.authorities.current().sequence
+  const facts = await readAdoptionFacts(ports.reader, ports.clock.now())
+  metrics.authorities.adoption(adoptionOf(wanted, facts).ratio)
 }
 
 /** The responders of OCSP; one that cannot be made holds up no other. */
@@ -109,6 +133,28 @@ async function purge({ ports, leadership }: Leader): Promise<void> {
   const now = ports.clock.now()
   await ports.store.purge(now)
   await ports.store.purgeOutbox(instant(now - OUTBOX_KEPT))
+}
+
+/**
+ * When another authority signs, or one is tainted, the server's own certificate does not wait for its duty. Answers what
+ * stops it.
+ */
+export function followAuthorities(
+  charges: Charges,
+  onFailure: (duty: string, error: unknown) => void,
+): () => Promise<void> {
+  let work = Promise.resolve()
+  const stop = charges.ports.authorities.onReplace(() => {
+    work = work
+      .then(() => keepCertificates(charges))
+      .catch((error: unknown) => {
+        onFailure('server-certificate', error)
+      })
+  })
+  return async () => {
+    stop()
+    await work
+  }
 }
 
 /** New certificates are used from the next handshake on; connections stay as they are. */

@@ -3,7 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
-import { askForAuthority, bringAuthority } from '#flows/admin/authorities.ts'
+import { askForAuthority, bringAuthority, forecastStep } from '#flows/admin/authorities.ts'
 import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
@@ -34,6 +34,7 @@ import { resumeTask } from '#flows/resume-task.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { previewRevocation } from '#flows/revoke/revoke.ts'
+import { showRotation } from '#flows/rotation/show-rotation.ts'
 import { showTask } from '#flows/show-task.ts'
 import { pollStream } from '#flows/ssf/poll.ts'
 import { findStream, streamsOf } from '#flows/ssf/receiver.ts'
@@ -133,9 +134,11 @@ function adminFlows(ports: ServerPorts, bind: Bind): AdminFlows {
     listInstances: bind(listInstances),
     listCertificates: bind(listCertificates),
     listAuthorities: bind(listAuthorities),
-    askForAuthority: (caller) => askForAuthority(ports, caller),
+    askForAuthority: bind(askForAuthority),
     bringAuthority: bind(bringAuthority),
     stepAuthority: bind(stepAuthorityApproved),
+    forecastStep: bind(forecastStep),
+    showRotation: (caller) => showRotation(ports, caller),
     revoke: bind(revokeApproved),
     previewRevocation: bind(previewRevocation),
     listApprovals: bind(listApprovals),

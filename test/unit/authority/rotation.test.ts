@@ -5,7 +5,7 @@ import { AUTHORITY_NOW as NOW, authorityRecord } from '../../support/authorities
 
 /** Only what is due for jwt-svid: the other kinds are looked after by an active one of their own. */
 function due(now: Instant, ...records: readonly AuthorityRecord[]) {
-  const others = (['x509', 'wit-svid', 'access-token', 'status', 'events'] as const).map((kind) =>
+  const others = ROTATED_KINDS.filter((kind) => kind !== 'jwt-svid').map((kind) =>
     authorityRecord({
       id: `aut_${kind}`,
       kind,
@@ -39,6 +39,7 @@ describe('what is due in a rotation', () => {
       { step: 'prepare', kind: 'access-token' },
       { step: 'prepare', kind: 'status' },
       { step: 'prepare', kind: 'events' },
+      { step: 'prepare', kind: 'checkpoint' },
     ])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'prepared' }))).toEqual(['publish a'])
     expect(due(NOW, authorityRecord({ id: 'a', state: 'published', publishedAt: NOW }))).toEqual(['activate a'])

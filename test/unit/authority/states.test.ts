@@ -19,7 +19,7 @@ const LEGAL: Readonly<Record<TransitionName, Partial<Record<AuthorityState, Auth
   supersede: { active: 'retiring' },
   withdraw: { active: 'published' },
   restore: { retiring: 'active' },
-  taint: { prepared: 'tainted', published: 'tainted', retiring: 'tainted' },
+  taint: { prepared: 'tainted', published: 'tainted', active: 'tainted', retiring: 'tainted' },
   retire: { prepared: 'retired', published: 'retired', retiring: 'retired', tainted: 'retired' },
 }
 

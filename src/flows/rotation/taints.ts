@@ -1,0 +1,67 @@
+import { authorityError, type AuthorityRecord } from '#authority/index.ts'
+import { after, type Instant } from '#kernel/instant.ts'
+import { cutoffKey, FOR_EVER, keptReason, raiseCutoff } from '#revocation/index.ts'
+import type { Change, Guard, OutboxEvent, Reader } from '../ports.ts'
+import { RENEWAL_AFTER_TAINT, type TransitionOrder } from './order.ts'
+
+/** What goes into a commit besides the states of authorities. */
+export interface Additions {
+  readonly guards: readonly Guard[]
+  readonly changes: readonly Change[]
+  readonly events: readonly OutboxEvent[]
+}
+
+export const NO_ADDITIONS: Additions = { guards: [], changes: [], events: [] }
+
+/** Until when those who hold certificates of a tainted authority may renew, and what it signed stays in the rows. */
+export function deadlineMark(authority: string): string {
+  return `taint:${authority}`
+}
+
+/** Signs certificates, so that there is something to cut off. */
+export function hasCertificates({ kind }: AuthorityRecord): boolean {
+  return kind === 'x509' || kind === 'x509-root'
+}
+
+/**
+ * The deadline of a taint; and for an authority whose key somebody else has, the cutoff of everything that it signed,
+ * in the same commit. A taint can be made one of these later on.
+ */
+export async function taintAdditions(
+  reader: Reader,
+  { actor, within, compromised }: TransitionOrder,
+  { subject, now }: { readonly subject: AuthorityRecord; readonly now: Instant },
+): Promise<Additions> {
+  const isNew = subject.state !== 'tainted'
+  const row = { name: deadlineMark(subject.id), at: after(now, within ?? RENEWAL_AFTER_TAINT) }
+  const marks: readonly Change[] = isNew ? [{ op: 'replace', table: 'Mark', row }] : []
+  const cut = compromised === true ? await cutOffAuthority(reader, subject, { actor, at: now }) : NO_ADDITIONS
+  return { ...cut, changes: [...marks, ...cut.changes] }
+}
+
+/**
+ * Everything that the authority signed, cut off for ever: it never signs again. Nothing where that is so already, or
+ * where it signed no certificates.
+ */
+export async function cutOffAuthority(
+  reader: Reader,
+  subject: AuthorityRecord,
+  by: { readonly actor: string; readonly at: Instant },
+): Promise<Additions> {
+  if (!hasCertificates(subject)) return NO_ADDITIONS
+  const key = cutoffKey('authority', subject.id)
+  const stored = await reader.find('Cutoff', { key })
+  if (stored !== null && stored.before >= FOR_EVER) return NO_ADDITIONS
+  const refuse = () => authorityError('AUTHORITY_CHANGED', { details: { authority: subject.id } })
+  const cut = { kind: 'authority', value: subject.id, before: FOR_EVER, reason: keptReason(stored, 'ca_compromise') }
+  const { guard, change } = raiseCutoff({ ...cut, kind: 'authority' }, by, refuse)
+  const unchanged: Guard =
+    stored === null
+      ? { table: 'Cutoff', must: 'not-exist', where: { key }, refuse }
+      : { table: 'Cutoff', must: 'exist', where: { key, before: stored.before, reason: stored.reason }, refuse }
+  return {
+    guards: [guard, unchanged],
+    changes: [change],
+    events: [{ type: 'credential.revoked', data: { handle: 'authority', value: subject.id } }],
+  }
+}
