@@ -44,7 +44,7 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'authorities', every: 5 * SECOND, run: () => keepAuthorities(leader, charges.metrics) },
     { name: 'authority-news', every: 5 * SECOND, run: () => refreshAuthorities(ports), on: whenWritten(ports) },
     { name: 'adoption-measured', every: MINUTE, run: () => measureAdoption(leader, charges.metrics) },
-    { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader) },
+    { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader), on: whenReplaced(ports) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
     { name: 'security-events', every: SECOND / 2, run: () => transmit(leader, transmitter) },
@@ -96,6 +96,11 @@ async function keepResponders({ ports, leadership }: Leader): Promise<void> {
   if (!(await leadership.holds('ocsp-delegates', 20 * SECOND))) return
   const { failed } = await keepDelegates(ports)
   for (const failure of failed) throw failure
+}
+
+/** Who is about to sign has its responder before anybody asks what became of its certificates. */
+function whenReplaced({ authorities }: ServerPorts): NonNullable<Duty['on']> {
+  return (wake) => authorities.onReplace(wake)
 }
 
 /** A revocation does not wait for the next regular run. */
