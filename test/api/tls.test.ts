@@ -39,7 +39,7 @@ describe('the HTTPS listener', () => {
     const issuer = parseCertificate(anchor())
     const folder = join(house.data, 'keys')
     const keys = readdirSync(folder)
-      .filter((name) => name.endsWith('.pem'))
+      .filter((name) => name.startsWith('x509-') && name.endsWith('.pem'))
       .map((name) => newTestKey('ES256', createPrivateKey(readFileSync(join(folder, name)))))
     const key = keys.find(({ signer }) => toHex(signer.publicKey) === toHex(issuer.publicKey.spki))
     if (key === undefined) throw new TypeError('the key of the authority is not there')

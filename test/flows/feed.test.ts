@@ -24,6 +24,7 @@ let token: string
 beforeEach(async () => {
   house = await FeedHouse.build()
   bot = house.tasks.addAgent('bot')
+  await house.tasks.change('Instance', { id: bot.instance }, { selectors: ['x509pop:devices:bot'] })
   task = (await house.tasks.open(bot)).id
   const { accessToken } = await house.tasks.start(bot, task)
   token = house.tasks.claims(accessToken).id
@@ -51,7 +52,7 @@ const TOLD: readonly (readonly [handle: string, act: () => Promise<unknown>, fra
   ['instance', () => take('instance', bot.instance), () => [deadCertificate(), deadToken()]],
   ['lineage', () => take('lineage', instance()?.lineage ?? ''), () => [deadCertificate(), deadToken()]],
   ['evidence', () => take('evidence', instance()?.evidenceDigest ?? ''), () => [deadCertificate(), deadToken()]],
-  ['selector', () => take('selector', 'join_token:x:y'), () => []],
+  ['selector', () => take('selector', 'x509pop:devices:bot'), () => [deadCertificate(), deadToken()]],
   ['agent', () => take('agent', 'bot'), () => [cut('agent', BOT)]],
   ['key', () => take('key', key()), () => [cut('spki', key()), deadToken()]],
   ['key, compromised', () => take('key', key(), 'key_compromise'), () => [cut('spki', key(), FOR_EVER), deadToken()]],

@@ -121,7 +121,7 @@ describe('introspection', () => {
       .current()
       .oauthJwks()
       .keys.map(({ kid }) => kid)
-    expect(kids).toEqual([house.keys['access-token'].kid, house.keys.status.kid])
+    expect(kids).toEqual([house.keys['access-token'].kid, house.keys.status.kid, house.keys.events.kid])
     expect(await codeOfAsync(() => introspectTokenAsJwt(house.ports, house.anonymous(), { token: child }))).toBe(
       'AUTHENTICATION_REQUIRED',
     )

@@ -19,7 +19,7 @@ type CrlReplicaPorts = ReplicaPorts & Pick<CrlPorts, 'keys'>
 
 function named(ports: ReplicaPorts): CrlReplicaPorts {
   const profile = { ...ports.profile, statusUrl: STATUS_URL, crlShards: SHARDS }
-  return { ...(ports), profile }
+  return { ...ports, profile }
 }
 
 afterAll(dropIdle)
