@@ -79,7 +79,9 @@ describe('steps of authorities', () => {
     if (gated.kind !== 'asked') throw new TypeError('was done at once')
     await board.approve(gated.approval.id)
     expect(await codeOf(() => step('retire', { approval: gated.approval.id }))).toBe('APPROVAL_MISMATCH')
-    expect(await codeOf(() => step('taint', { approval: gated.approval.id, urgent: true }))).toBe('APPROVAL_MISMATCH')
+    expect(await codeOf(() => step('taint', { approval: gated.approval.id, urgent: true, reason: 'x' }))).toBe(
+      'APPROVAL_MISMATCH',
+    )
   })
 
   it('publishing, rolling back and dry runs wait for nobody', async () => {

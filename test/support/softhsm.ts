@@ -32,7 +32,10 @@ const THIEF = `${SESSION}
   token.C_FindObjectsInit(session, [{ type: pkcs11.CKA_CLASS, value: pkcs11.CKO_PRIVATE_KEY }])
   for (const key of token.C_FindObjects(session, 100)) {
     try {
-      token.C_GetAttributeValue(session, key, [{ type: pkcs11.CKA_VALUE }])
+      const [kind] = token.C_GetAttributeValue(session, key, [{ type: pkcs11.CKA_KEY_TYPE }])
+      const isRsa = Buffer.from(kind.value).readUInt32LE() === pkcs11.CKK_RSA
+      const secret = isRsa ? pkcs11.CKA_PRIVATE_EXPONENT : pkcs11.CKA_VALUE
+      token.C_GetAttributeValue(session, key, [{ type: secret }])
       console.log('TAKEN')
     } catch (error) {
       console.log(error.message)
