@@ -38,6 +38,7 @@ export {
   isHalfMade,
   missingKinds,
   ROTATED_KINDS,
+  isStandby,
   standIn,
   type RotatedKind,
   type RotationFacts,

@@ -100,6 +100,8 @@ export const rotationAnswer = z.object({
           at: instantText.nullable(),
         })
         .nullable(),
+      /** Waits for an emergency: a later one follows the active one. */
+      standby: z.boolean(),
     }),
   ),
 })

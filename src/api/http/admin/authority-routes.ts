@@ -147,7 +147,7 @@ function gateView(gate: Gate | null): GateView | null {
   }
 }
 
-function progressView({ authority, gate, next }: AuthorityProgress): RotationAnswer['items'][number] {
+function progressView({ authority, gate, next, standby }: AuthorityProgress): RotationAnswer['items'][number] {
   const { id, kind, state, version } = authority
   const at = next?.at ?? null
   return {
@@ -157,5 +157,6 @@ function progressView({ authority, gate, next }: AuthorityProgress): RotationAns
     version,
     gate: gateView(gate),
     next: next === null ? null : { step: next.step, at: at === null ? null : toRfc3339(at) },
+    standby,
   }
 }
