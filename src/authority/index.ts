@@ -71,6 +71,7 @@ export {
   activateAt,
   AUTHORITY_LIFETIME,
   hasPropagated,
+  PUBLISHED_MAX_AGE,
   prepareAt,
   PROPAGATION,
   REFRESH_HINT_SECONDS,

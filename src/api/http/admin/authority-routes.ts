@@ -131,6 +131,7 @@ function takenAnswer({ dryRun, outcome, forecast }: Taken) {
     changes: changesView(outcome.answer),
     gate: forecast === null ? null : gateView(forecast.gate),
     affected: forecast === null ? null : { ...forecast.affected, first: [...forecast.affected.first] },
+    unaware: forecast?.unaware == null ? null : { ...forecast.unaware, first: [...forecast.unaware.first] },
   }
   return { body }
 }
