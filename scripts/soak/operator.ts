@@ -56,7 +56,7 @@ export class Operator {
       await this.#server.admin('POST', path, {})
     } catch (error) {
       if (!isWritError(error, 'AUTHORITY_NOT_PROPAGATED', 'AUTHORITY_STILL_NEEDED')) throw error
-      await this.#server.admin('POST', path, { urgent: true })
+      await this.#server.admin('POST', path, { urgent: true, reason: 'a rehearsal' })
     }
   }
 

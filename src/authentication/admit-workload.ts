@@ -11,6 +11,8 @@ import { authenticationError } from './errors.ts'
 export interface ProvenWorkload {
   readonly identity: WitSvid
   readonly proof: WorkloadProof
+  /** Id of the tainted authority that signed the identity; null where it is trusted. */
+  readonly taintedBy: string | null
 }
 
 /**
@@ -19,15 +21,17 @@ export interface ProvenWorkload {
  * @throws WIT_UNKNOWN, WIT_REVOKED, WIT_EXPIRED, PRINCIPAL_UNKNOWN
  */
 export function admitWorkload(
-  { identity }: ProvenWorkload,
+  { identity, taintedBy }: ProvenWorkload,
   standing: Standing,
   { at, address }: { readonly at: Instant; readonly address: string },
 ): Caller {
   const holder = holderOf(identity, standing)
-  if (identity.expired && at > after(holder.certificate.notAfter, holder.agent.renewGrace)) {
+  // Whoever has a tainted key can write any time; the certificate's is on record.
+  const expired = identity.expired || (taintedBy !== null && at >= holder.certificate.notAfter)
+  if (expired && at > after(holder.certificate.notAfter, holder.agent.renewGrace)) {
     throw jwtError('WIT_EXPIRED')
   }
-  return admitHolder(holder, standing, { address, expired: identity.expired, method: 'wit' })
+  return admitHolder(holder, standing, { address, expired, taintedBy, method: 'wit' })
 }
 
 function holderOf(identity: WitSvid, standing: Standing): AgentIdentity {

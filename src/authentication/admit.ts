@@ -43,7 +43,8 @@ export function admit(presented: PresentedCertificate, standing: Standing, momen
   if (presented.expired && at > after(certificate.notAfter, agent.renewGrace)) {
     throw authenticationError('CLIENT_CERTIFICATE_EXPIRED')
   }
-  return admitHolder(holder, standing, { address, expired: presented.expired, tainted, method: 'certificate' })
+  const taintedBy = tainted ? certificate.authority : null
+  return admitHolder(holder, standing, { address, expired: presented.expired, taintedBy, method: 'certificate' })
 }
 
 /** The agent or the person that holds a good credential, however it was shown. @throws PRINCIPAL_UNKNOWN */

@@ -40,8 +40,8 @@ export interface Approach {
   readonly address: string
   /** True when the certificate is within its grace after expiry, which is good for its renewal and nothing else. */
   readonly expired: boolean
-  /** True when a tainted authority signed the certificate, which is good for its renewal and nothing else. */
-  readonly tainted?: boolean
+  /** Id of the tainted authority that signed what was shown, which is good for its renewal and nothing else. */
+  readonly taintedBy?: string | null
   /** How the identity was shown: a fact for the log, and nothing that decides (SP-4). */
   readonly method: 'certificate' | 'wit' | 'socket' | 'none'
 }
@@ -117,7 +117,11 @@ export class Caller {
   }
 
   get tainted(): boolean {
-    return this.#approach.tainted ?? false
+    return this.taintedBy !== null
+  }
+
+  get taintedBy(): string | null {
+    return this.#approach.taintedBy ?? null
   }
 
   #requireGood(): void {

@@ -143,6 +143,14 @@ export class AuthoritySet {
     return made
   }
 
+  /** The key of a tainted authority, for a token that is to be renewed and for nothing else; null where it is none. */
+  taintedKey(kind: JwksKind, kid: string): { readonly id: string; readonly keys: KeySet } | null {
+    const found = this.records.find((one) => one.kind === kind && one.state === 'tainted' && one.kid === kid)
+    if (found === undefined) return null
+    const { id, publicKey, algorithm } = found
+    return { id, keys: new KeySet([verificationKeyFromSpki(kid, publicKey, algorithm)]) }
+  }
+
   jwks(kind: JwksKind): JwkSet {
     return encodeJwks(this.keySet(kind).keys())
   }

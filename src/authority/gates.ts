@@ -2,7 +2,7 @@ import { after, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import { isAdopted, type Adoption, type Gate } from './adoption.ts'
 import type { AuthorityKind, AuthorityRecord } from './records.ts'
 import { isTrusted } from './states.ts'
-import { hasPropagated, PROPAGATION, retireAt } from './thresholds.ts'
+import { hasPropagated, PROPAGATION, PUBLISHED_MAX_AGE, retireAt } from './thresholds.ts'
 
 /** The kinds whose consumers are enrolled and say which bundle they hold; keys of tokens are fetched by anybody. */
 const MEASURED: readonly AuthorityKind[] = ['x509', 'x509-root']
@@ -20,8 +20,8 @@ export interface ActivationFacts {
 }
 
 /**
- * Whether an authority may sign for others: once everybody who must trust it has said so, or once everybody who
- * follows the refresh hint has fetched it twice (decision 0019). Pure.
+ * Whether an authority may sign for others: once everybody who must trust it has said so, and no cache hides it from
+ * anybody else, or once everybody who follows the refresh hint has fetched it twice (decision 0019). Pure.
  */
 export function activationGate({ subject, records, adoption, now }: ActivationFacts): Gate {
   const gate = { step: 'activate', adoption, opensAt: null } as const
@@ -29,12 +29,13 @@ export function activationGate({ subject, records, adoption, now }: ActivationFa
   // One that has ended signs nothing any more; waiting would help nobody.
   if (current === undefined || now >= current.notAfter) return { ...gate, open: true, because: 'nothing-to-wait-for' }
   const { publishedAt } = subject
-  if (publishedAt !== null && hasPropagated(publishedAt, now)) return { ...gate, open: true, because: 'time' }
-  if (publishedAt !== null && isMeasured(subject.kind) && adoption !== null && isAdopted(adoption)) {
+  if (publishedAt === null) return { ...gate, open: false, because: 'not-propagated' }
+  if (hasPropagated(publishedAt, now)) return { ...gate, open: true, because: 'time' }
+  const isShown = now >= publishedAt + PUBLISHED_MAX_AGE
+  if (isShown && isMeasured(subject.kind) && adoption !== null && isAdopted(adoption)) {
     return { ...gate, open: true, because: 'adopted' }
   }
-  const opensAt = publishedAt === null ? null : after(publishedAt, PROPAGATION)
-  return { ...gate, open: false, because: 'not-propagated', opensAt }
+  return { ...gate, open: false, because: 'not-propagated', opensAt: after(publishedAt, PROPAGATION) }
 }
 
 export interface RetirementFacts {

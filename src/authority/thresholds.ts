@@ -8,6 +8,8 @@ export const REFRESH_HINT_SECONDS = 300
 
 const LONGEST_PREPARATION: Milliseconds = 30 * DAY
 const LONGEST_OVERLAP: Milliseconds = 7 * DAY
+/** For how long a cache may hand on the bundle and the keys that were published: nobody is told of a change sooner. */
+export const PUBLISHED_MAX_AGE: Milliseconds = MINUTE
 /** Everybody who follows the refresh hint has fetched the bundle twice by then. */
 export const PROPAGATION: Milliseconds = 10 * MINUTE
 

@@ -5,11 +5,12 @@ import {
   type ProvenWorkload,
   type ShownTokens,
 } from '#authentication/index.ts'
-import { jwtError, parseCompact, WitSvid, WorkloadProof } from '#jwt/index.ts'
+import { jwtError, parseCompact, type KeySet, WitSvid, WorkloadProof } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { AuthenticatePorts } from './authenticate-ports.ts'
 import { readStanding } from './credential-standing.ts'
+import { deadlineMark } from './rotation/deadline.ts'
 
 /** Replicas of ours may differ by this much, and nobody else issues these tokens. */
 const SKEW: Milliseconds = 2 * SECOND
@@ -20,6 +21,8 @@ export interface WorkloadRequest {
   readonly at: Instant
   /** How long ago the identity token may have expired. */
   readonly grace: Milliseconds
+  /** For a renewal, tainted authorities are believed as well: whatever the token says is on record. */
+  readonly purpose: 'anything' | 'renewal'
 }
 
 /**
@@ -33,7 +36,7 @@ export async function authenticateWorkload(ports: AuthenticatePorts, request: Wo
   refuseBearer(shown)
   if (shown.identities.length === 0 && shown.proofs.length === 0) return null
   // 2. One of each: the token is ours and valid, the proof is for it and for this request.
-  const proven = verify(ports, request)
+  const proven = await verify(ports, request)
   // 3. Our own record says that nobody has taken it back.
   const { certificate, subject } = proven.identity
   if (certificate === undefined) throw authenticationError('WIT_UNKNOWN')
@@ -45,24 +48,49 @@ export async function authenticateWorkload(ports: AuthenticatePorts, request: Wo
   return caller
 }
 
-function verify({ authorities }: AuthenticatePorts, { shown, at, grace }: WorkloadRequest): ProvenWorkload {
+async function verify(ports: AuthenticatePorts, request: WorkloadRequest): Promise<ProvenWorkload> {
+  const { shown, at } = request
   const [identityText, ...identities] = shown.identities
   const [proofText, ...proofs] = shown.proofs
   if (identityText === undefined) throw authenticationError('WORKLOAD_IDENTITY_MISSING')
   if (proofText === undefined) throw authenticationError('WORKLOAD_PROOF_MISSING')
   if (identities.length > 0 || proofs.length > 0) throw authenticationError('WORKLOAD_HEADER_MULTIPLE')
-  const current = authorities.current()
-  const identity = WitSvid.verify(identityText, {
-    now: at,
-    skew: SKEW,
-    grace,
-    keysOf: (domain) => (domain.equals(current.trustDomain) ? current.keySet('wit-svid') : undefined),
-  })
+  const { identity, taintedBy } = await verifyIdentity(ports, request, identityText)
   const { url: audience, transactionToken } = shown
   const accessToken = tokenOf(shown.authorization)
   return {
     identity,
     proof: WorkloadProof.verify(proofText, { identity, audience, now: at, accessToken, transactionToken }),
+    taintedBy,
+  }
+}
+
+type ProvenIdentity = Pick<ProvenWorkload, 'identity' | 'taintedBy'>
+
+/** By the keys of now; for a renewal also by one that is tainted, until its time is up. */
+async function verifyIdentity(
+  { authorities, reader }: AuthenticatePorts,
+  { at, grace, purpose }: WorkloadRequest,
+  text: string,
+): Promise<ProvenIdentity> {
+  const current = authorities.current()
+  const verifyBy = (keys: KeySet): WitSvid =>
+    WitSvid.verify(text, {
+      now: at,
+      skew: SKEW,
+      grace,
+      keysOf: (domain) => (domain.equals(current.trustDomain) ? keys : undefined),
+    })
+  try {
+    return { identity: verifyBy(current.keySet('wit-svid')), taintedBy: null }
+  } catch (error) {
+    if (purpose !== 'renewal' || !isWritError(error, 'WIT_KEY_UNKNOWN')) throw error
+    const tainted = current.taintedKey('wit-svid', parseCompact(text, 'wit-svid').header.kid ?? '')
+    if (tainted === null) throw error
+    const identity = verifyBy(tainted.keys)
+    const deadline = await reader.find('Mark', { name: deadlineMark(tainted.id) })
+    if (deadline === null || at >= deadline.at) throw error
+    return { identity, taintedBy: tainted.id }
   }
 }
 

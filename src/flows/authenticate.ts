@@ -29,8 +29,8 @@ export function authenticate(ports: AuthenticatePorts, peer: Peer): Promise<Call
 }
 
 /**
- * As `authenticate`, but also for a certificate that has expired, within its agent's grace (promise 14), and for one of
- * a tainted authority that is not cut off yet. Such a caller can renew and nothing else.
+ * As `authenticate`, but also for a certificate or identity token that has expired, within its agent's grace (promise
+ * 14), and for one of a tainted authority that is not cut off yet. Such a caller can renew and nothing else.
  * @throws as authenticate
  */
 export function authenticateForRenewal(ports: AuthenticatePorts, peer: Peer): Promise<Caller> {
@@ -54,7 +54,7 @@ async function authenticateWithin(ports: AuthenticatePorts, peer: Peer, { grace,
   if (peer.shown === undefined) return holder ?? admitAnonymous(peer.address)
   // 3. Who cannot put its key into TLS signs the request; the two never contradict one another.
   const { shown, address } = peer
-  const signer = await authenticateWorkload(ports, { shown, address, at: moment.at, grace })
+  const signer = await authenticateWorkload(ports, { shown, address, ...moment })
   if (holder !== null && signer !== null) requireSameCaller(holder, signer)
   // 4. Who shows nothing is anonymous.
   return holder ?? signer ?? admitAnonymous(peer.address)

@@ -47,7 +47,7 @@ export async function initializeAuthorities(
     await requestAuthority(all, actor)
   }
   // 4. The rest are the normal steps of a rotation from nothing.
-  await rotateAuthorities(all, actor)
+  await rotateAuthorities(all, { actor })
   // 5. Each kind has an authority that signs now, but for what a ceremony has yet to sign.
   all.authorities.replace(await loadAuthorities(ports))
   return all.authorities

@@ -142,7 +142,7 @@ function guardsOf(caller: Caller, { certificate, instance }: AgentIdentity): rea
     where: { serial: certificate.serial, state: 'issued' },
     refuse: () => authenticationError('CLIENT_CERTIFICATE_REVOKED'),
   }
-  const grounds = caller.tainted ? [stands, ...taintedGuards(certificate)] : [stands]
+  const grounds = caller.taintedBy === null ? [stands] : [stands, ...taintedGuards(caller.taintedBy, certificate)]
   if (!caller.expired) return grounds
   const newest: Guard = {
     table: 'Certificate',
@@ -153,8 +153,8 @@ function guardsOf(caller: Caller, { certificate, instance }: AgentIdentity): rea
   return [...grounds, newest]
 }
 
-/** The authority of the old certificate is tainted, and its holders may still renew. */
-function taintedGuards({ authority, issuedAt }: AgentIdentity['certificate']): readonly Guard[] {
+/** The authority of the old certificate or identity token is tainted, and its holders may still renew. */
+function taintedGuards(authority: string, { issuedAt }: AgentIdentity['certificate']): readonly Guard[] {
   const untrusted = () => authenticationError('CLIENT_CERTIFICATE_UNTRUSTED')
   const revoked = () => authenticationError('CLIENT_CERTIFICATE_REVOKED')
   return [

@@ -16,17 +16,24 @@ export interface RotationReport {
   readonly failed: ReadonlyMap<AuthorityKind, unknown>
 }
 
+export interface RotationOrder {
+  readonly actor?: string
+  /** Whether one more issuing authority is kept published for emergencies, see `dueSteps`. */
+  readonly standby?: boolean
+}
+
 /**
  * Does what is due for every kind of authority, and what that makes due; run every few seconds by whoever holds the
  * lease. From nothing it makes a whole set. A crash anywhere leaves a state from which the next run goes on.
  * @throws the first failure, when it leaves a kind without an active authority; what the reader throws
  */
-export async function rotateAuthorities(ports: AuthorityPorts, actor = 'system'): Promise<RotationReport> {
+export async function rotateAuthorities(ports: AuthorityPorts, order: RotationOrder = {}): Promise<RotationReport> {
+  const { actor = 'system', standby = false } = order
   const failed = new Map<AuthorityKind, unknown>()
   let taken = 0
   for (let round = 0; round < MOST_ROUNDS; round++) {
     // 1. Look at what there is, and what is due.
-    const steps = (await stepsDue(ports)).filter((step) => !failed.has(kindOf(step)))
+    const steps = (await stepsDue(ports, standby)).filter((step) => !failed.has(kindOf(step)))
     if (steps.length === 0) break
     // 2. Take each step; one kind's trouble is not another's.
     for (const step of steps) {
@@ -43,9 +50,9 @@ export async function rotateAuthorities(ports: AuthorityPorts, actor = 'system')
   return { taken, failed }
 }
 
-async function stepsDue({ reader, clock }: AuthorityPorts): Promise<readonly RotationStep[]> {
+async function stepsDue({ reader, clock }: AuthorityPorts, standby: boolean): Promise<readonly RotationStep[]> {
   const records = await listAuthorities(reader)
-  return dueSteps({ records, now: clock.now(), longestLeaf: PROFILES.svid.mostLifetime })
+  return dueSteps({ records, now: clock.now(), longestLeaf: PROFILES.svid.mostLifetime, standby })
 }
 
 function kindOf(due: RotationStep): AuthorityKind {

@@ -104,6 +104,8 @@ const NAMES: Renaming = {
 export class WitSvid {
   /** As it was sent, which a proof hashes. */
   readonly text: string
+  /** Of the key that signed it. */
+  readonly kid: string
   readonly subject: SpiffeId
   readonly expiresAt: Instant
   readonly expired: boolean
@@ -117,6 +119,7 @@ export class WitSvid {
   private constructor(text: string, token: VerifiedToken, now: Instant) {
     const { subject, expiresAt, key, algorithm } = readWitSvidClaims(token)
     this.text = text
+    this.kid = token.kid
     this.subject = subject
     this.expiresAt = expiresAt
     this.expired = now >= expiresAt

@@ -78,6 +78,8 @@ export const authorityStepAnswer = z.object({
   gate: gateView.nullable(),
   /** Of a dry run: whose certificates in force are of the authorities that change. */
   affected: z.object({ identities: z.int(), more: z.boolean(), first: z.array(text(2048)) }).nullable(),
+  /** Of the dry run of a taint: who does not hold the successor, and cannot reach the server until they have the bundle. */
+  unaware: z.object({ instances: z.int(), more: z.boolean(), first: z.array(text(2048)) }).nullable(),
 })
 export type AuthorityStepAnswer = z.output<typeof authorityStepAnswer>
 
@@ -100,6 +102,8 @@ export const rotationAnswer = z.object({
           at: instantText.nullable(),
         })
         .nullable(),
+      /** Waits for an emergency: a later one follows the active one. */
+      standby: z.boolean(),
     }),
   ),
 })

@@ -6,11 +6,12 @@ import { wireError } from './errors.ts'
 const PREFIX = 'wjt_'
 const SECRET_BYTES = 24
 const PIN_BYTES = 32
-const MAX_PINS = 2
+/** As many anchors as there are while authorities change, and one is kept in reserve. */
+const MAX_PINS = 5
 const MAX_LENGTH = 256
 
 /**
- * A join token as an operator hands it out: `wjt_<secret>.<pin>[.<second pin>]`. `secret` is the whole part before the
+ * A join token as an operator hands it out: `wjt_<secret>.<pin>[.<pin>…]`. `secret` is the whole part before the
  * first dot, whose hash the server keeps; a pin is the SHA-256 of an anchor's SPKI, which the agent wants to see
  * before it sends the token (promise 13).
  */
@@ -28,7 +29,7 @@ export function parseJoinToken(text: string): JoinToken {
   return { secret: new Secret(secret), pins: pins.map((pin) => decode(pin, PIN_BYTES)) }
 }
 
-/** @throws JOIN_TOKEN_MALFORMED unless the random part has 24 bytes and there are one or two pins of 32 bytes */
+/** @throws JOIN_TOKEN_MALFORMED unless the random part has 24 bytes and there are one to five pins of 32 bytes */
 export function formatJoinToken(random: Bytes, pins: readonly Bytes[]): Secret<string> {
   const text = [PREFIX + toBase64Url(random), ...pins.map(toBase64Url)].join('.')
   parseJoinToken(text)

@@ -10,8 +10,11 @@ import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from 
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { authenticate } from '#flows/authenticate.ts'
+import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import { toHex } from '#kernel/bytes.ts'
 import { DAY, SECOND } from '#kernel/instant.ts'
 import { parseJoinToken } from '#wire/index.ts'
+import { withSuccessor } from '../support/authority-steps.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { callerWith, enrollNew, newAgent, newWorld, trail, type World } from '../support/enrollment.ts'
 
@@ -201,6 +204,19 @@ describe('join tokens', () => {
     expect(items).toEqual([record])
     expect(JSON.stringify(items)).not.toContain(token.reveal().split('.')[0])
     expect(trail(world, since)).toEqual(['agent.added permit', 'join-token.added permit'])
+  })
+
+  it('pin every anchor of the bundle, the one that signs first, so that a taint before their use locks nobody out', async () => {
+    await newAgent(world)
+    await rotateAuthorities(world.ports, { standby: true })
+    await withSuccessor(world)
+    const set = world.authorities.current()
+    expect(set.anchors()).toHaveLength(3)
+    const { token } = await addJoinToken(world.ports, world.admin, { agent: 'invoice-bot' })
+    const pins = parseJoinToken(token.reveal()).pins.map((pin) => toHex(pin))
+    const anchors = set.anchors().map(({ publicKey }) => toHex(publicKey.spkiHash))
+    expect(pins.toSorted()).toEqual(anchors.toSorted())
+    expect(pins[0]).toBe(toHex(set.anchorOf(set.active('x509').authorityId).publicKey.spkiHash))
   })
 
   it('are not made for agents that are not there, stopped, or attest otherwise', async () => {

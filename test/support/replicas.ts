@@ -3,7 +3,7 @@ import type { AuthenticatePorts } from '#flows/authenticate.ts'
 import { ClockGuard } from '#flows/clock-guard.ts'
 import type { EnrollPorts } from '#flows/enroll.ts'
 import type { AuthorityPorts } from '#flows/issuance-ports.ts'
-import { initializeAuthorities } from '#flows/initialize-authorities.ts'
+import { initializeAuthorities, type InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
 import { issuanceProfile } from '#issuance/index.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { Database } from '../contract/store/subjects.ts'
@@ -16,7 +16,10 @@ const PROFILE = { trustDomain: TRUST_DOMAIN, publicUrl: 'https://id.example.org'
 export type ReplicaPorts = EnrollPorts & AuthenticatePorts & AuthorityPorts
 
 /** Two replicas on one database, which share keys and time. */
-export async function openReplicas(database: Database): Promise<readonly [ReplicaPorts, ReplicaPorts]> {
+export async function openReplicas(
+  database: Database,
+  options: InitializeAuthoritiesOptions = { mode: 'self-rooted' },
+): Promise<readonly [ReplicaPorts, ReplicaPorts]> {
   const keys = new MemoryKeys()
   const { clock } = database
   const open = async (replica: string, serialPrefix: number) => {
@@ -44,7 +47,7 @@ export async function openReplicas(database: Database): Promise<readonly [Replic
     }
   }
   const first = await open('one', 1)
-  const authorities = await initializeAuthorities(first, { actor: 'local:1000', options: { mode: 'self-rooted' } })
+  const authorities = await initializeAuthorities(first, { actor: 'local:1000', options })
   return [
     { ...first, authorities },
     { ...(await open('two', 2)), authorities },

@@ -5,10 +5,10 @@ import { Secret } from '#kernel/secret.ts'
 
 const SECRET_BYTES = 24
 const PIN_BYTES = 32
-const MAX_PINS = 2
+const MAX_PINS = 5
 
-/** `wjt_`, 24 random bytes, then up to two pins, all base64url: SHA-256 of the SPKI of an anchor (promise 13). */
-const TEXT = /^(wjt_([A-Za-z0-9_-]{32}))(?:\.[A-Za-z0-9_-]{43}){0,2}$/
+/** `wjt_`, 24 random bytes, then up to five pins, all base64url: SHA-256 of the SPKI of an anchor (promise 13). */
+const TEXT = /^(wjt_([A-Za-z0-9_-]{32}))(?:\.[A-Za-z0-9_-]{43}){0,5}$/
 
 /** The secret part is what the server knows by its hash; the pins are for the client alone. */
 export function newJoinTokenText(pins: readonly Bytes[], random: Random): { text: Secret<string>; hash: string } {

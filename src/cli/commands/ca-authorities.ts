@@ -98,7 +98,7 @@ async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
 /** In words, what the authority waits for, and when that comes by itself. */
 function nextStep(row: JsonObject, progress: Progress | undefined, now: Instant): string {
   const due = progress?.next?.at ?? null
-  const words = waitOf(row, now)
+  const words = progress?.standby === true ? STANDBY : waitOf(row, now)
   return due === null ? words : `${words} (${due})`
 }
 
@@ -110,6 +110,8 @@ function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: I
   const isOver = typeof end === 'string' && Date.parse(end) <= now && state !== 'retired' && state !== 'tainted'
   return isOver ? 'has ended: writ ca retire' : (NEXT[state] ?? '-')
 }
+
+const STANDBY = 'stands by: signs when the active one is tainted, or by writ ca activate'
 
 const NEXT: Readonly<Record<string, string>> = {
   prepared: 'is published when it is due, or by writ ca publish',

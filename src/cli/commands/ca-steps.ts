@@ -53,8 +53,9 @@ function taintCommand(group: Command): void {
 }
 
 const TAINT = `
-A successor signs from that moment on: the one that is published, or one that is made for it. Clients that do not know
-the successor yet cannot reach the server until they have its bundle; publish one before, where there is time. Those who hold
+A successor signs from that moment on: one that is published, or one that is made for it. A trust domain without a root
+keeps one published for this (authorities.standby in writ.yaml). Clients that do not hold the successor cannot reach the
+server until they have its bundle: --dry-run says who they are. Those who hold
 certificates of the tainted authority can renew them and do nothing else; once all have, or the time is up, whatever it
 signed is revoked, and it is retired.
 `
@@ -102,13 +103,13 @@ function bodyOf(options: Options): JsonObject {
 const DONE_BEFORE = 'this was done before; nothing changed'
 
 function reportOf(answer: AuthorityStepAnswer, json: boolean, unchanged: string): Report {
-  const { changes, dry_run: isDry, gate, affected } = answer
+  const { changes, dry_run: isDry, gate, affected, unaware } = answer
   const said = isDry ? 'nothing was changed; this would be:' : 'changed:'
   return {
     said: changes.length === 0 && !isDry ? unchanged : said,
     facts: json ? answer : changes,
     columns: ['authority', 'state'],
-    next: isDry ? [...gateLines(gate), ...affectedLines(affected)] : ['writ ca status'],
+    next: isDry ? [...gateLines(gate), ...affectedLines(affected), ...unawareLines(unaware)] : ['writ ca status'],
   }
 }
 
@@ -121,6 +122,15 @@ function affectedLines(affected: AuthorityStepAnswer['affected']): readonly stri
   const { identities, more, first } = affected
   const count = `${String(identities)}${more ? ' or more' : ''}`
   return [`concerns ${count} ${identities === 1 ? 'identity' : 'identities'}`, ...first.map((name) => `  ${name}`)]
+}
+
+function unawareLines(unaware: AuthorityStepAnswer['unaware']): readonly string[] {
+  if (unaware === null) return []
+  const { instances, more, first } = unaware
+  if (instances === 0 && !more) return ['locks nobody out: every living instance can verify the successor']
+  const count = `${String(instances)}${more ? ' or more' : ''} living ${instances === 1 ? 'instance' : 'instances'}`
+  const said = `locks out ${count} until the bundle reaches them: they do not hold the successor`
+  return [said, ...first.map((name) => `  ${name}`)]
 }
 
 const BECAUSE: Readonly<Record<GateView['because'], string>> = {

@@ -22,6 +22,7 @@ import { findAffected, type Affected } from '../rotation/affected.ts'
 import { readGate } from '../rotation/gates.ts'
 import { requireReason, type AuthorityStep, type TransitionOrder } from '../rotation/order.ts'
 import { previewTaint, taintAuthority } from '../rotation/taint-authority.ts'
+import { findUnaware, type Unaware } from '../rotation/unaware.ts'
 import { previewTransition, takeStep } from '../transition-authority.ts'
 
 export interface RequestedAuthority {
@@ -140,10 +141,13 @@ export interface StepForecast {
   /** Null where the step has no gate. */
   readonly gate: Gate | null
   readonly affected: Affected
+  /** Of a taint of what signs: who does not hold its successor. */
+  readonly unaware: Unaware | null
 }
 
 /**
- * Beside a dry run: the gate of the step, and the identities under the authorities that would change.
+ * Beside a dry run: the gate of the step, the identities under the authorities that would change, and of a taint
+ * those whom it would lock out.
  * @throws ROLE_REQUIRED, AUTHORITY_NOT_FOUND
  */
 export async function forecastStep(
@@ -158,5 +162,6 @@ export async function forecastStep(
   const now = clock.now()
   const isGated = step === 'activate' || step === 'retire'
   const gate = isGated ? await readGate(reader, step, { subject, records, now }) : null
-  return { gate, affected: await findAffected(reader, { step, subject, records, now }) }
+  const question = { step, subject, records, now }
+  return { gate, affected: await findAffected(reader, question), unaware: await findUnaware(reader, question) }
 }

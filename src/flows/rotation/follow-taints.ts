@@ -9,7 +9,8 @@ import { listAuthorities } from '../load-authorities.ts'
 import type { Commit, Reader } from '../ports.ts'
 import { takeStep } from '../transition-authority.ts'
 import { inForce } from './gates.ts'
-import { cutOffAuthority, deadlineMark, hasCertificates } from './taints.ts'
+import { deadlineMark } from './deadline.ts'
+import { cutOffAuthority, hasCertificates } from './taints.ts'
 
 /**
  * Goes on with every tainted authority, from whatever is in the store: once all who held its certificates have new

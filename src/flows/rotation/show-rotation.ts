@@ -5,6 +5,7 @@ import {
   adoptionOf,
   isHalfMade,
   isMeasured,
+  isStandby,
   prepareAt,
   PROPAGATION,
   sequenceWith,
@@ -17,7 +18,7 @@ import { READERS } from '../admin/standing.ts'
 import { listAuthorities } from '../load-authorities.ts'
 import type { Reader, StoryPorts } from '../ports.ts'
 import { readAdoptionFacts, readGate } from './gates.ts'
-import { deadlineMark } from './taints.ts'
+import { deadlineMark } from './deadline.ts'
 
 /** What comes next for an authority, and when it comes by itself. */
 export interface NextStep {
@@ -32,11 +33,18 @@ export interface AuthorityProgress {
   /** What holds its next step; null where nothing does. */
   readonly gate: Gate | null
   readonly next: NextStep | null
+  /** Kept for emergencies: another one is made to follow the active one. */
+  readonly standby: boolean
+}
+
+export interface ShowRotationPorts extends Pick<StoryPorts, 'reader' | 'clock'> {
+  /** Whether one is kept in reserve here, see `dueSteps`. */
+  readonly standby?: boolean
 }
 
 /** How far every authority is that is not over. @throws ROLE_REQUIRED */
 export async function showRotation(
-  { reader, clock }: Pick<StoryPorts, 'reader' | 'clock'>,
+  { reader, clock, standby: isKept = false }: ShowRotationPorts,
   caller: Caller,
 ): Promise<readonly AuthorityProgress[]> {
   caller.requireRole(...READERS)
@@ -46,8 +54,9 @@ export async function showRotation(
   const present = records.filter(({ state }) => state !== 'retired')
   return Promise.all(
     present.map(async (authority) => {
-      const looking = { authority, records, facts, now }
-      return { authority, gate: await gateOf(reader, looking), next: await nextOf(reader, looking) }
+      const standby = isKept && isStandby(authority, records)
+      const looking = { authority, records, facts, now, standby }
+      return { authority, gate: await gateOf(reader, looking), next: await nextOf(reader, looking), standby }
     }),
   )
 }
@@ -57,6 +66,7 @@ interface Looking {
   readonly records: readonly AuthorityRecord[]
   readonly facts: AdoptionFacts
   readonly now: Instant
+  readonly standby: boolean
 }
 
 async function gateOf(reader: Reader, { authority, records, facts, now }: Looking): Promise<Gate | null> {
@@ -68,13 +78,13 @@ async function gateOf(reader: Reader, { authority, records, facts, now }: Lookin
   return authority.state === 'retiring' ? readGate(reader, 'retire', question) : null
 }
 
-async function nextOf(reader: Reader, { authority, records }: Looking): Promise<NextStep | null> {
+async function nextOf(reader: Reader, { authority, records, standby }: Looking): Promise<NextStep | null> {
   const active = records.find(({ kind, state }) => kind === authority.kind && state === 'active')
   switch (authority.state) {
     case 'prepared':
       return preparedNext(authority, active)
     case 'published':
-      return { step: 'activate', at: isByHand(authority) ? null : activationOf(authority, active) }
+      return { step: 'activate', at: standby || isByHand(authority) ? null : activationOf(authority, active) }
     case 'active':
       return { step: 'prepare', at: isByHand(authority) ? null : prepareAt(authority) }
     case 'retiring':

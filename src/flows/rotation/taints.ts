@@ -2,6 +2,7 @@ import { authorityError, type AuthorityRecord } from '#authority/index.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import { cutoffKey, FOR_EVER, keptReason, raiseCutoff } from '#revocation/index.ts'
 import type { Change, Guard, OutboxEvent, Reader } from '../ports.ts'
+import { deadlineMark } from './deadline.ts'
 import { RENEWAL_AFTER_TAINT, type TransitionOrder } from './order.ts'
 
 /** What goes into a commit besides the states of authorities. */
@@ -12,11 +13,6 @@ export interface Additions {
 }
 
 export const NO_ADDITIONS: Additions = { guards: [], changes: [], events: [] }
-
-/** Until when those who hold certificates of a tainted authority may renew, and what it signed stays in the rows. */
-export function deadlineMark(authority: string): string {
-  return `taint:${authority}`
-}
 
 /** Signs certificates, so that there is something to cut off. */
 export function hasCertificates({ kind }: AuthorityRecord): boolean {
@@ -32,9 +28,13 @@ export async function taintAdditions(
   { actor, within, compromised }: TransitionOrder,
   { subject, now }: { readonly subject: AuthorityRecord; readonly now: Instant },
 ): Promise<Additions> {
-  const isNew = subject.state !== 'tainted'
-  const row = { name: deadlineMark(subject.id), at: after(now, within ?? RENEWAL_AFTER_TAINT) }
-  const marks: readonly Change[] = isNew ? [{ op: 'replace', table: 'Mark', row }] : []
+  // What is cut off is that; of what has no certificates to cut off, the time is up.
+  const isOver = compromised === true && !hasCertificates(subject)
+  const name = deadlineMark(subject.id)
+  const at = isOver ? now : after(now, within ?? RENEWAL_AFTER_TAINT)
+  const isDue =
+    subject.state !== 'tainted' || (isOver && (await reader.find('Mark', { name, at: { gt: now } })) !== null)
+  const marks: readonly Change[] = isDue ? [{ op: 'replace', table: 'Mark', row: { name, at } }] : []
   const cut = compromised === true ? await cutOffAuthority(reader, subject, { actor, at: now }) : NO_ADDITIONS
   return { ...cut, changes: [...marks, ...cut.changes] }
 }

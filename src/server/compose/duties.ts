@@ -73,7 +73,7 @@ async function keepAuthorities({ ports, leadership }: Leader, metrics: Metrics):
       return
     }
     await followTaints(ports)
-    const { failed } = await rotateAuthorities(ports)
+    const { failed } = await rotateAuthorities(ports, { standby: ports.standby })
     for (const failure of failed.values()) throw failure
   } finally {
     metrics.authorities.phases(ports.authorities.current().records)

@@ -39,6 +39,8 @@ export interface ServerPorts extends AuthorityPorts, EnrollSessionPorts {
   readonly approvals: ApprovalRules
   readonly push: EventPush
   readonly replica: string
+  /** Whether an issuing authority is kept in reserve, where there is no root above it. */
+  readonly standby: boolean
 }
 
 /**
@@ -77,6 +79,7 @@ export async function openPorts(config: Config, how: 'create' | 'open', observer
     clock,
     random,
     replica,
+    standby: config.authorities.standby,
     keys: new ServerKeys(config, observer),
     clockGuard: await ClockGuard.load({ clock, marks: store, replica }),
     authorities,

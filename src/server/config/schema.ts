@@ -81,6 +81,12 @@ export const configSchema = z.strictObject({
     .refine(isBase(['http:']), 'write http://host[:port], without a path')
     .optional(),
   mode: z.enum(['self-rooted', 'rooted']).default('self-rooted'),
+  authorities: z
+    .strictObject({
+      /** Self-rooted only: one that never signed is published at all times, so that a taint locks nobody out. */
+      standby: z.boolean().default(true),
+    })
+    .prefault({}),
   /** Identity providers whose users agents may work for. */
   users: usersSchema,
   /** Names this process among others on the same database, in the log and in serial numbers. */

@@ -42,6 +42,15 @@ describe('the gate before activate', () => {
     expect(byState(world, 'x509', 'active').id).toBe(next.id)
   })
 
+  it('waits at least as long as a cache may hand on the bundle, for those who poll it and do not report', async () => {
+    await ask('publish', next.id)
+    for (const bot of bots) await report(bot)
+    world.clock.advance(MINUTE - 1)
+    expect(await codeOf('activate', next.id)).toBe('AUTHORITY_NOT_PROPAGATED')
+    world.clock.advance(1)
+    expect(await codeOf('activate', next.id)).toBe('ACCEPTED')
+  })
+
   it('does not wait for who has run out', async () => {
     world.clock.advance(55 * MINUTE)
     const late = await enrollNew(world)
@@ -69,6 +78,7 @@ describe('the gate before activate', () => {
     world.store.seed('Resource', resource)
     await ask('publish', next.id)
     for (const bot of bots) await report(bot)
+    world.clock.advance(MINUTE)
     expect(await codeOf('activate', next.id)).toBe('AUTHORITY_NOT_PROPAGATED')
     await newAgent(world, { name: 'mcp' })
     await report(await enrollNew(world, 'mcp'))
@@ -193,6 +203,7 @@ describe('a dry run', () => {
     const before = world.store.all('Authority')
     const forecast = await forecastStep(world.ports, world.admin, { id: next.id, step: 'activate' })
     const names = bots.map(({ answer }) => answer.svid.spiffeId).toSorted()
+    expect(forecast.unaware).toBeNull()
     expect(forecast.affected).toEqual({ identities: 2, more: false, first: names })
     expect(forecast.gate).toMatchObject({ open: false, adoption: { living: 2, holding: 0, measured: true } })
     // Also while the gate is closed: that is what one wants to see.

@@ -43,8 +43,13 @@ describe('a new join token', () => {
     expect(codeOf(() => create(null, AGENT, []))).toBe('JOIN_TOKEN_PIN_MISSING')
   })
 
-  it('carries at most two pins', () => {
-    expect(parseJoinToken(create(null, AGENT, [PIN, PIN, PIN]).text.reveal()).pins).toHaveLength(2)
+  it('carries at most five pins, the first ones, and is known by its hash with any number of them', () => {
+    const pins = [1, 2, 3, 4, 5, 6].map((fill) => new Uint8Array(32).fill(fill))
+    for (const count of [1, 2, 5, 6]) {
+      const { record, text } = create(null, AGENT, pins.slice(0, count))
+      expect(parseJoinToken(text.reveal()).pins).toEqual(pins.slice(0, Math.min(count, 5)))
+      expect(joinTokenHash(text.reveal())).toBe(record.hash)
+    }
   })
 })
 

@@ -140,6 +140,7 @@ describe('the gate before an activation', () => {
 
   it('promise 8 opens when everybody holds the bundle, or by time, and not before', () => {
     expect(gate(at(MINUTE), full)).toMatchObject({ open: true, because: 'adopted' })
+    expect(gate(at(MINUTE - 1), full)).toMatchObject({ open: false, because: 'not-propagated' })
     expect(gate(at(MINUTE), { ...full, holding: 2 })).toMatchObject({ open: false, opensAt: at(10 * MINUTE) })
     expect(gate(at(10 * MINUTE - 1), null)).toMatchObject({ open: false, because: 'not-propagated' })
     expect(gate(at(10 * MINUTE), null)).toMatchObject({ open: true, because: 'time' })

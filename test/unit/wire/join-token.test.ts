@@ -5,7 +5,7 @@ import { isWritError } from '#kernel/errors.ts'
 import { formatJoinToken, parseJoinToken } from '#wire/index.ts'
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
-const pins = fc.array(bytes(32), { minLength: 1, maxLength: 2 })
+const pins = fc.array(bytes(32), { minLength: 1, maxLength: 5 })
 
 describe('a join token', () => {
   it('reads back as it was written', () => {
@@ -31,7 +31,7 @@ describe('a join token', () => {
       good.replace('.', '..'),
       ` ${good}`,
       good.split('.')[0] ?? '',
-      `${good}.${'A'.repeat(43)}.${'A'.repeat(43)}`,
+      `${good}${`.${'A'.repeat(43)}`.repeat(5)}`,
       good.replace(/A$/, 'B'),
       'x'.repeat(10_000),
     ]

@@ -131,6 +131,7 @@ function takenAnswer({ dryRun, outcome, forecast }: Taken) {
     changes: changesView(outcome.answer),
     gate: forecast === null ? null : gateView(forecast.gate),
     affected: forecast === null ? null : { ...forecast.affected, first: [...forecast.affected.first] },
+    unaware: forecast?.unaware == null ? null : { ...forecast.unaware, first: [...forecast.unaware.first] },
   }
   return { body }
 }
@@ -147,7 +148,7 @@ function gateView(gate: Gate | null): GateView | null {
   }
 }
 
-function progressView({ authority, gate, next }: AuthorityProgress): RotationAnswer['items'][number] {
+function progressView({ authority, gate, next, standby }: AuthorityProgress): RotationAnswer['items'][number] {
   const { id, kind, state, version } = authority
   const at = next?.at ?? null
   return {
@@ -157,5 +158,6 @@ function progressView({ authority, gate, next }: AuthorityProgress): RotationAns
     version,
     gate: gateView(gate),
     next: next === null ? null : { step: next.step, at: at === null ? null : toRfc3339(at) },
+    standby,
   }
 }
