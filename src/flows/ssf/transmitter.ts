@@ -49,7 +49,7 @@ export class Transmitter {
     const events = from >= newest ? [] : await reader.list('Outbox', { where, orderBy: 'position', limit: PAGE })
     let current = stream
     for (const event of events) {
-      const known = spelled.get(event.id) ?? spellOut(reader, event, clock.now())
+      const known = spelled.get(event.id) ?? spellOut(this.#ports, event, clock.now())
       spelled.set(event.id, known)
       const next = await this.#tell(current, event, await known)
       if (next === null) return
