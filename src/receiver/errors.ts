@@ -23,6 +23,7 @@ export const RECEIVER_ERRORS = {
   RECEIVER_TRUST_MISSING: 'The service has no trust bundle yet; try again later.',
   RECEIVER_TRUST_STALE: 'The trust bundle of the service is too old; try again later.',
   RECEIVER_BUNDLE_ROLLBACK: 'The fetched trust bundle is older than the one that is held.',
+  RECEIVER_CRL_ROLLBACK: 'A fetched CRL is older than the one that is held.',
   RECEIVER_TRUST_BEHIND: 'The trust bundle of the service is older than its server says that it should be.',
   RECEIVER_VIEW_MISSING: 'The service does not know yet what has been revoked; try again later.',
   RECEIVER_VIEW_STALE: 'What the service knows of revocations is too old; try again later.',

@@ -3,6 +3,7 @@ import { MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import { DEFAULT_REFRESH_SECONDS, type TrustDomain } from '#spiffe/index.ts'
 import type { ReceiverClock } from './clock.ts'
 import { receiverError } from './errors.ts'
+import { hasOlderCrl } from './older-crl.ts'
 import { parseTrust, type Trust, type TrustSource } from './trust.ts'
 
 /** DESIGN.md promise 6: a view older than this denies. */
@@ -112,6 +113,7 @@ export class RefreshingTrust implements TrustSource {
     const trust = parseTrust(trustDomain, { bundle, jwks, crls, requireIntermediateCrl })
     const [held, fetched] = [this.#held?.trust.bundle.sequence, trust.bundle.sequence]
     if (held !== undefined && fetched !== undefined && fetched < held) throw receiverError('RECEIVER_BUNDLE_ROLLBACK')
+    if (this.#held !== undefined && hasOlderCrl(this.#held.trust, trust)) throw receiverError('RECEIVER_CRL_ROLLBACK')
     this.#held = { trust, since }
   }
 

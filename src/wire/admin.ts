@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { approvalAsked, approvalTerms } from './approval-terms.ts'
 import { oidcEvidence } from './enrollment.ts'
 import {
   action,
@@ -49,6 +50,10 @@ export const createAgentRequest = z.strictObject({
 
 /** `POST /v1/agents/{name}/suspend` and its siblings: `version`, so that nobody undoes what they have not seen. */
 export const agentStateRequest = z.strictObject({ version: z.int().min(1).optional() }).optional()
+
+/** `POST /v1/agents/{name}/retire`: what it takes back may need others to agree. */
+export const retireAgentRequest = z.strictObject({ version: z.int().min(1).optional(), ...approvalTerms }).optional()
+
 export type AgentStateRequest = z.output<typeof agentStateRequest>
 
 export type CreateAgentRequest = z.output<typeof createAgentRequest>
@@ -77,6 +82,9 @@ export const agentView = z.object({
   updated_at: instantText,
 })
 export type AgentView = z.output<typeof agentView>
+
+/** The agent as it ended; or, with status 202, what has to be agreed to first. */
+export const agentRetired = z.union([agentView, approvalAsked])
 
 /** `POST /v1/agents/explain`: facts as an attestor would show them, an enrolled instance, or evidence that says all. */
 export const explainAgentRequest = z.union([

@@ -116,6 +116,25 @@ describe('the two-person rule on the command line', () => {
     expect([unknown.status, unknown.body['code']]).toEqual([404, 'APPROVAL_UNKNOWN'])
   })
 
+  it('goes for ending an agent, and not for suspending it: 202, and exit code 6', async () => {
+    await house.register('mailer')
+    await house.enroll('mailer')
+    expect((await as('alice', 'agent', 'suspend', 'mailer')).code).toBe(0)
+    const asked = await as('alice', 'agent', 'retire', 'mailer')
+    expect(asked.code).toBe(6)
+    const next = nextOf(asked)
+    expect(next.slice(0, -1)).toEqual(['agent', 'retire', 'mailer', '--approval'])
+    const over = await house.admin('/v1/agents/mailer/retire', { json: {} })
+    expect(over).toMatchObject({
+      status: 202,
+      body: { command: { kind: 'agent.retired', request: { name: 'mailer' } } },
+    })
+    const shown = await as('bob', 'approval', 'show', next.at(-1) ?? '')
+    expect(shown.stdout).toContain('1 instance, 1 certificate')
+    expect((await as('bob', 'approval', 'approve', next.at(-1) ?? '')).code).toBe(0)
+    expect((await as('alice', ...next)).stdout).toContain('retired mailer')
+  })
+
   it('takes --approval or --break-glass, not both', async () => {
     const both = await run(...REVOKE, '--approval', 'apr_0', '--break-glass', 'why')
     expect(both.code).toBe(2)

@@ -43,6 +43,68 @@ describe('what needs nobody', () => {
   })
 })
 
+describe('ending an agent', () => {
+  async function askToRetire(): Promise<string> {
+    const gated = await board.retire()
+    if (gated.kind !== 'asked') throw new TypeError('was done at once')
+    return gated.approval.id
+  }
+  const state = () => board.world.store.all('Agent').find(({ name }) => name === 'invoice-bot')?.state
+
+  it('waits for others as revoking it does, who see what it hits, and is then done once', async () => {
+    const since = board.world.store.leaves.length
+    const id = await askToRetire()
+    expect(await askToRetire()).toBe(id)
+    expect([state(), await board.isDead()]).toEqual(['active', false])
+    const { approval, effect } = await showApproval(board.ports(), board.bob, id)
+    expect(approval).toMatchObject({ kind: 'agent.retired', request: { name: 'invoice-bot' }, rule: '1' })
+    expect(effect.hits?.instances.map((one) => one.id)).toEqual([board.bot.answer.instance])
+    expect(await codeOf(() => board.retire({ approval: id }))).toBe('APPROVAL_PENDING')
+    await board.approve(id)
+    expect(await board.retire({ approval: id })).toMatchObject({ kind: 'done', answer: { state: 'retired' } })
+    expect([state(), await board.isDead()]).toEqual(['retired', true])
+    expect(board.world.store.all('Approval')[0]?.state).toBe('used')
+    expect(await codeOf(() => board.retire({ approval: id }))).toBe('AGENT_STATE')
+    expect(trail(board.world, since)).toEqual([
+      'approval.requested permit',
+      'agent.retired deny:APPROVAL_PENDING',
+      'approval.approved permit',
+      'agent.retired permit',
+      'agent.retired deny:AGENT_STATE',
+    ])
+  })
+
+  it('takes an approval of its own: not one for revoking it, nor the other way round', async () => {
+    const { id } = await board.asked()
+    await board.approve(id)
+    expect(await codeOf(() => board.retire({ approval: id }))).toBe('APPROVAL_MISMATCH')
+    const ending = await askToRetire()
+    await board.approve(ending)
+    expect(await codeOf(() => board.take({ approval: ending }))).toBe('APPROVAL_MISMATCH')
+    expect(await board.isDead()).toBe(false)
+  })
+
+  it('can be done by break-glass after its delay', async () => {
+    const gated = await board.retire({ breakGlass: { reason: 'nobody awake' } })
+    if (gated.kind !== 'asked') throw new TypeError('was done at once')
+    expect(await codeOf(() => board.retire({ approval: gated.approval.id }))).toBe('APPROVAL_DELAYED')
+    board.world.clock.advance(DELAY)
+    expect((await board.retire({ approval: gated.approval.id })).kind).toBe('done')
+  })
+
+  it('waits for nobody where it hits no more than the rule lets one person take back', async () => {
+    board.rules = rulesOf({ massRevocation: { needed: 1, of: null, above: 1 } })
+    expect((await board.retire()).kind).toBe('done')
+  })
+
+  it('that cannot be done is refused to whoever asks, and nobody is asked', async () => {
+    expect(await codeOf(() => board.retire({}, board.bob))).toBe('ROLE_REQUIRED')
+    expect(await codeOf(() => board.retire({ name: 'nobody' }))).toBe('AGENT_UNKNOWN')
+    expect(await codeOf(() => board.retire({ version: 7 }))).toBe('AGENT_CHANGED')
+    expect(board.world.store.all('Approval')).toEqual([])
+  })
+})
+
 describe('steps of authorities', () => {
   let next: AuthorityRecord
   beforeEach(async () => {

@@ -11,9 +11,12 @@ import { renew } from '#flows/renew.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
 import { revokeTask } from '#flows/revoke-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
+import { followTaints } from '#flows/rotation/follow-taints.ts'
+import { takenBackBy } from '#flows/ssf/cuts.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
+import { transitionAuthority } from '#flows/transition-authority.ts'
 import { sha256Hex } from '#kernel/digest.ts'
-import { MINUTE } from '#kernel/instant.ts'
+import { DAY, MINUTE } from '#kernel/instant.ts'
 import type { CutoffRecord, RevocationHandle, RevocationReason } from '#revocation/index.ts'
 import type { MemoryStore } from '../fakes/memory-store.ts'
 import { byState, step, withSuccessor } from '../support/authority-steps.ts'
@@ -30,6 +33,21 @@ function noticeOf({ kind, value, before }: CutoffRecord): object {
   return kind === 'selector' ? { kind, digest: sha256Hex(value), before } : { kind, value, before }
 }
 
+/** Whatever is cut off is in what streams of security events are made from, as far as it was cut off. */
+async function expectToldToStreams(
+  store: MemoryStore,
+  emitted: readonly OutboxRecord[],
+  written: readonly CutoffRecord[],
+): Promise<void> {
+  const ports = { reader: store, profile: { publicUrl: ISSUER } }
+  const told = await Promise.all(emitted.map((event) => takenBackBy(ports, event)))
+  const cuts = told.flatMap((one) => one?.cuts ?? []).map(({ kind, value, before }) => ({ kind, value, before }))
+  expect(cuts).toEqual(expect.arrayContaining(written.map(({ kind, value, before }) => ({ kind, value, before }))))
+  expect(cuts).toHaveLength(written.length)
+  const serials = emitted.flatMap(({ data }) => (data['certificates'] ?? []) as readonly string[])
+  expect(told.flatMap((one) => one?.serials ?? [])).toEqual(serials)
+}
+
 /** The events of what is done, which must say every cutoff that it writes, and nobody's name. */
 async function eventsOf(store: MemoryStore, act: () => Promise<unknown>): Promise<readonly OutboxRecord[]> {
   const [events, before] = [store.events.length, new Map(store.all('Cutoff').map((row) => [row.key, row]))]
@@ -43,6 +61,7 @@ async function eventsOf(store: MemoryStore, act: () => Promise<unknown>): Promis
   for (const { value } of written.filter(({ kind }) => kind === 'subject' || kind === 'selector')) {
     expect(JSON.stringify(emitted)).not.toContain(value)
   }
+  await expectToldToStreams(store, emitted, written)
   return emitted
 }
 
@@ -99,7 +118,17 @@ describe('SS-7 every path by which a certificate or a key is taken back says so,
     ['by key', ['credential.revoked spki'], () => take('key', certificate()?.spkiHash)],
     ['by key, compromised', ['credential.revoked spki'], () => take('key', 'ab'.repeat(32), 'key_compromise')],
     ['by evidence', ['credential.revoked evidence'], () => take('evidence', instance()?.evidenceDigest)],
-    ['by selector', ['credential.revoked selector'], () => take('selector', SELECTOR)],
+    ['by trust domain', ['credential.revoked trust-domain'], () => take('trust-domain', 'example.org')],
+    [
+      'by lineage, with its keys',
+      ['credential.revoked lineage spki'],
+      () => take('lineage', instance()?.lineage, 'key_compromise'),
+    ],
+    [
+      'by instance, with its keys',
+      ['credential.revoked instance spki'],
+      () => take('instance', bot.answer.instance, 'key_compromise'),
+    ],
     [
       'by authority',
       ['credential.revoked authority'],
@@ -138,6 +167,12 @@ describe('SS-7 every path by which a certificate or a key is taken back says so,
     expect(event).toMatchObject({ type: 'credential.revoked', data: { certificates: [serial], cutoffs: [] } })
   })
 
+  it('by selector', async () => {
+    await supersede()
+    const events = await eventsOf(world.store, () => take('selector', SELECTOR))
+    expect(shown(events)).toEqual(['credential.revoked selector'])
+  })
+
   it('a workload that comes again takes the place of what it was', async () => {
     const events = await eventsOf(world.store, supersede)
     expect(shown(events)).toContain('instance.superseded instance')
@@ -158,6 +193,24 @@ describe('SS-7 every path by which a certificate or a key is taken back says so,
     await step(world, next.id, 'activate')
     const events = await eventsOf(world.store, () => step(world, first.id, name, true))
     expect(shown(events).some((event) => event.startsWith('authority.changed'))).toBe(true)
+  })
+
+  it('what a tainted authority signed, cut off when its time is up', async () => {
+    const first = byState(world, 'x509', 'active')
+    const next = await withSuccessor(world)
+    await step(world, next.id, 'activate')
+    await eventsOf(world.store, () => step(world, first.id, 'taint', true))
+    world.clock.advance(DAY)
+    const events = await eventsOf(world.store, () => followTaints(world.ports))
+    expect(shown(events)).toContain('credential.revoked authority')
+  })
+
+  it('what an authority signed whose key somebody else has, cut off with its taint', async () => {
+    const first = byState(world, 'x509', 'active')
+    await withSuccessor(world)
+    const taint = { actor: 'local:0', id: first.id, step: 'taint', urgent: true, compromised: true } as const
+    const events = await eventsOf(world.store, () => transitionAuthority(world.ports, taint))
+    expect(shown(events)).toContain('credential.revoked authority')
   })
 })
 
@@ -203,9 +256,12 @@ describe('SS-7 the paths above', () => {
     'admin/agent-state.ts',
     'admin/principals.ts',
     'change-task.ts',
+    // The certificates of responders: nobody outside holds one.
+    'keep-delegates.ts',
     'revoke-token.ts',
     'revoke/revoke.ts',
     'revoke/target.ts',
+    'rotation/taints.ts',
     'workload-place.ts',
   ]
   const flows = join(import.meta.dirname, '../../src/flows')

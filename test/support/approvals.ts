@@ -1,6 +1,7 @@
 import type { Caller, Role } from '#authentication/index.ts'
 import { addPrincipal } from '#flows/admin/principals.ts'
 import { decideApproval } from '#flows/approvals/decide-approval.ts'
+import { retireAgentApproved, type GatedRetirementRequest } from '#flows/approvals/retire-agent.ts'
 import { revokeApproved, type GatedRevocationRequest } from '#flows/approvals/revoke.ts'
 import { authenticate } from '#flows/authenticate.ts'
 import { HOUR, MINUTE } from '#kernel/instant.ts'
@@ -62,6 +63,10 @@ export class Board {
 
   take(more: Partial<GatedRevocationRequest> = {}, by = this.alice) {
     return revokeApproved(this.ports(), by, { ...BY_AGENT, ...more })
+  }
+
+  retire(more: Partial<GatedRetirementRequest> = {}, by = this.alice) {
+    return retireAgentApproved(this.ports(), by, { name: 'invoice-bot', ...more })
   }
 
   async asked(more: Partial<GatedRevocationRequest> = {}, by = this.alice): Promise<ApprovalRecord> {

@@ -17,6 +17,7 @@ import type { JoinTokenRequest, NewJoinToken } from '#flows/admin/join-tokens.ts
 import type { OrchestrationRequest } from '#flows/admin/principals.ts'
 import type { WhoAmI } from '#flows/admin/whoami.ts'
 import type { DecisionRequest } from '#flows/approvals/decide-approval.ts'
+import type { GatedRetirementRequest } from '#flows/approvals/retire-agent.ts'
 import type { GatedRevocationRequest } from '#flows/approvals/revoke.ts'
 import type { ShownApproval } from '#flows/approvals/show-approvals.ts'
 import type { Gated, GatedStepRequest } from '#flows/approvals/step-authority.ts'
@@ -108,7 +109,7 @@ export interface AdminFlows {
   readonly explainAgent: Story<ExplainRequest, AgentExplanation>
   readonly suspendAgent: Story<AgentStateRequest, AgentRecord>
   readonly resumeAgent: Story<AgentStateRequest, AgentRecord>
-  readonly retireAgent: Story<AgentStateRequest, AgentRecord>
+  readonly retireAgent: Story<GatedRetirementRequest, Gated<AgentRecord>>
   readonly addResource: Story<ResourceRequest, ResourceRecord>
   readonly listResources: Story<PageRequest, Page<ResourceRecord>>
   readonly addJoinToken: Story<JoinTokenRequest, NewJoinToken>

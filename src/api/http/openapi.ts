@@ -30,6 +30,8 @@ const COMPONENTS: Readonly<Record<string, WireSchema>> = {
   TrustBundle: wire.trustBundle,
   CreateAgentRequest: wire.createAgentRequest,
   AgentStateRequest: wire.agentStateRequest,
+  RetireAgentRequest: wire.retireAgentRequest,
+  AgentRetired: wire.agentRetired,
   ExplainAgentRequest: wire.explainAgentRequest,
   AgentExplanation: wire.agentExplanation,
   RevocationRequest: wire.revocationRequest,

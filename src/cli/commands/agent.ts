@@ -5,6 +5,7 @@ import { readText } from '../connection.ts'
 import { parseSeconds } from '../duration.ts'
 import { cliError } from '../errors.ts'
 import type { Context } from '../context.ts'
+import { approvalOptions, callGated, quoted } from '../gated.ts'
 import { HIT_COLUMNS, hitRows, hitSummary } from '../revocation-rows.ts'
 import { report } from '../terminal.ts'
 import { listAll } from '../list-all.ts'
@@ -167,11 +168,16 @@ function agentStates(agent: Command): void {
     const [done, meaning] = STATES[verb]
     const command = agent.command(`${verb} <name>`).description(`${verb} an agent: ${meaning}`)
     command.option('--dry-run', 'show what it would hit, and change nothing')
+    if (verb === 'retire') approvalOptions(command)
     action(example(command, `writ agent ${verb} invoice-bot`), async (context, options, name = '') => {
       if (options['dryRun'] === true) return previewState(context, verb, name)
-      const facts = await context.withAdmin((admin) =>
-        admin.call({ method: 'POST', path: `${agentPath(name)}/${verb}`, json: {} }),
-      )
+      const path = `${agentPath(name)}/${verb}`
+      // Stopping an agent for a while waits for nobody.
+      const facts =
+        verb === 'retire'
+          ? await callGated(context, options, { path, json: {}, line: `writ agent retire ${quoted(name)}` })
+          : await context.withAdmin((admin) => admin.call({ method: 'POST', path, json: {} }))
+      if (facts === null) return
       report(context.terminal, { said: `${done} ${name}: ${meaning}`, facts, columns: ['name', 'state', 'version'] })
     })
   }

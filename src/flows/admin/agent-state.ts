@@ -11,7 +11,8 @@ import {
   type CutoffChange,
   type CutoffKind,
 } from '#revocation/index.ts'
-import type { Guard } from '../ports.ts'
+import type { Guard, Reader } from '../ports.ts'
+import { NOTHING_BESIDES, type Besides } from '../approvals/besides.ts'
 import { recordingDenials } from '../recorded-story.ts'
 import { findAgent } from './agents.ts'
 import { adminLeaf, type AdminPorts } from './standing.ts'
@@ -28,6 +29,7 @@ interface Step {
   readonly from: readonly AgentRecord['state'][]
   readonly to: AgentRecord['state']
   readonly cut: { readonly kind: CutoffKind; readonly for: 'until-now' | 'ever' } | null
+  readonly also?: Besides
 }
 
 /**
@@ -44,9 +46,26 @@ export function resumeAgent(ports: AdminPorts, caller: Caller, request: AgentSta
   return changeState(ports, caller, request, RESUME)
 }
 
-/** Ends an agent for ever, with its certificates and tokens. Its name stays taken. @throws as suspendAgent */
-export function retireAgent(ports: AdminPorts, caller: Caller, request: AgentStateRequest): Promise<AgentRecord> {
-  return changeState(ports, caller, request, RETIRE)
+/**
+ * Ends an agent for ever, with its certificates and tokens. Its name stays taken. `also` goes into the same commit.
+ * @throws as suspendAgent
+ */
+export function retireAgent(
+  ports: AdminPorts,
+  caller: Caller,
+  request: AgentStateRequest,
+  also: Besides = NOTHING_BESIDES,
+): Promise<AgentRecord> {
+  return changeState(ports, caller, request, { ...RETIRE, also })
+}
+
+/** The agent that `retireAgent` would end now. @throws as suspendAgent */
+export function foreseeRetirement(
+  { reader }: Pick<AdminPorts, 'reader'>,
+  caller: Caller,
+  request: AgentStateRequest,
+): Promise<AgentRecord> {
+  return findChangeable(reader, caller, request, RETIRE)
 }
 
 const SUSPEND: Step = {
@@ -68,23 +87,34 @@ function changeState(ports: AdminPorts, caller: Caller, request: AgentStateReque
   const attempt = { type: step.type, actor: caller.name, object: `agent:${request.name}` }
   return recordingDenials(ports, attempt, async (watched) => {
     // 1. Who may, and whether there is such a step from where the agent is.
-    caller.requireRole('operator')
-    const agent = await findAgent(watched.reader, request.name)
-    if (administers(agent)) caller.requireRole('admin')
-    if (request.version !== undefined && request.version !== agent.version) throw registryError('AGENT_CHANGED')
-    if (!step.from.includes(agent.state)) throw registryError('AGENT_STATE', { details: { state: agent.state } })
+    const agent = await findChangeable(watched.reader, caller, request, step)
     return applyStep(watched, caller, agent, step)
   })
+}
+
+async function findChangeable(
+  reader: Reader,
+  caller: Caller,
+  { name, version }: AgentStateRequest,
+  { from }: Step,
+): Promise<AgentRecord> {
+  caller.requireRole('operator')
+  const agent = await findAgent(reader, name)
+  if (administers(agent)) caller.requireRole('admin')
+  if (version !== undefined && version !== agent.version) throw registryError('AGENT_CHANGED')
+  if (!from.includes(agent.state)) throw registryError('AGENT_STATE', { details: { state: agent.state } })
+  return agent
 }
 
 async function applyStep(ports: AdminPorts, caller: Caller, agent: AgentRecord, step: Step): Promise<AgentRecord> {
   // 2. One commit under the lock that every issuance shares: whoever issues comes before it or finds it done.
   const now = ports.clock.now()
   const set = { state: step.to, version: agent.version + 1, updatedAt: now }
+  const also = step.also ?? NOTHING_BESIDES
   const cut = cutOf(agent, step, { actor: caller.name, at: now, last: await lastIssueTime(ports, agent, now) })
   await record(ports.journal, {
     lock: 'revoke',
-    guards: cut.guards,
+    guards: [...cut.guards, ...also.guards],
     changes: [
       {
         op: 'update',
@@ -94,10 +124,11 @@ async function applyStep(ports: AdminPorts, caller: Caller, agent: AgentRecord, 
         refuse: () => registryError('AGENT_CHANGED'),
       },
       ...cut.changes,
+      ...also.changes,
     ],
     leaf: adminLeaf(
       { type: step.type, actor: caller.name, object: `agent:${agent.id}` },
-      { name: agent.name, version: String(set.version) },
+      { name: agent.name, version: String(set.version), ...also.commitments },
     ),
     events: [
       {

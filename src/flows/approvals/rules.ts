@@ -1,6 +1,9 @@
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import type { ApprovalRule, ApprovalRules } from '#policy/index.ts'
 
+/** Kind of the command that ends an agent. */
+export const RETIRED = 'agent.retired'
+
 /** The rule for commands of a kind. */
 export function ruleFor(rules: ApprovalRules, kind: string): ApprovalRule {
   return kind.startsWith('authority.') ? rules.authority : rules.massRevocation

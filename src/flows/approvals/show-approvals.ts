@@ -1,7 +1,7 @@
 import type { Caller } from '#authentication/index.ts'
 import { isWritError } from '#kernel/errors.ts'
-import type { JsonObject } from '#kernel/json.ts'
 import { approvalError, currentApproval, type ApprovalRecord, type CurrentApproval } from '#policy/index.ts'
+import type { AgentStateRequest } from '../admin/agent-state.ts'
 import { foreseeStep, type StepOutcome, type StepRequest } from '../admin/authorities.ts'
 import { READERS } from '../admin/standing.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
@@ -10,6 +10,7 @@ import type { RevocationHits } from '../revoke/hits.ts'
 import { previewRevocation } from '../revoke/revoke.ts'
 import type { RevocationRequest, Rights } from '../revoke/target.ts'
 import type { ApprovalPorts } from './require-approval.ts'
+import { RETIRED } from './rules.ts'
 
 /** What a command would do if it were carried out now; all null where it cannot be said. */
 export interface Effect {
@@ -55,7 +56,7 @@ async function effectOf(ports: AuthorityPorts, approval: ApprovalRecord): Promis
   try {
     return approval.kind.startsWith('authority.')
       ? { ...NONE, changes: await changesOf(ports, approval) }
-      : { ...NONE, hits: await hitsOf(ports, approval.request) }
+      : { ...NONE, hits: await hitsOf(ports, revocationOf(approval)) }
   } catch (error) {
     if (isWritError(error)) return { ...NONE, refused: error.code }
     throw error
@@ -68,8 +69,15 @@ function changesOf(ports: AuthorityPorts, { request, requestedBy }: ApprovalReco
   return foreseeStep(ports, requestedBy, { ...step, dryRun: true })
 }
 
-async function hitsOf(ports: AuthorityPorts, request: JsonObject): Promise<RevocationHits> {
-  const { hits } = await previewRevocation(ports, ANY, request as unknown as RevocationRequest)
+/** Ending an agent hits what revoking it does. */
+function revocationOf({ kind, request }: ApprovalRecord): RevocationRequest {
+  if (kind !== RETIRED) return request as unknown as RevocationRequest
+  const { name } = request as unknown as AgentStateRequest
+  return { handle: 'agent', value: name, reason: 'cessation_of_operation' }
+}
+
+async function hitsOf(ports: AuthorityPorts, request: RevocationRequest): Promise<RevocationHits> {
+  const { hits } = await previewRevocation(ports, ANY, request)
   return hits
 }
 

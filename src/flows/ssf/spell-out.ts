@@ -7,6 +7,7 @@ import type { AgentRecord } from '#registry/index.ts'
 import type { SsfStreamRecord } from '#revocation/index.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
+import type { NoticePorts } from '../revoke/noticed.ts'
 import { certificatesCutOff, tokensCutOff } from '../revoke/reach.ts'
 import { takenBackBy } from './cuts.ts'
 import type { SetDraft } from './sets.ts'
@@ -26,8 +27,9 @@ export interface Ended {
 const PAGE = 1000
 
 /** Everything alive that an event of the outbox ended; null where it ended nothing. */
-export async function spellOut(reader: Reader, event: OutboxRecord, now: Instant): Promise<Ended | null> {
-  const taken = await takenBackBy(reader, event)
+export async function spellOut(ports: NoticePorts, event: OutboxRecord, now: Instant): Promise<Ended | null> {
+  const { reader } = ports
+  const taken = await takenBackBy(ports, event)
   if (taken === null) return null
   const tokens = new Map<string, TaskTokenRecord>()
   const certificates = new Map<string, CertificateRecord>()
@@ -37,7 +39,7 @@ export async function spellOut(reader: Reader, event: OutboxRecord, now: Instant
       page.filter(({ kind }) => kind === 'svid').forEach((one) => certificates.set(one.serial, one))
     }
   }
-  if (taken.serial !== null) await addAlone(reader, taken.serial, { tokens, certificates, now })
+  for (const serial of taken.serials) await addAlone(reader, serial, { tokens, certificates, now })
   const ids = [...new Set([...certificates.values()].flatMap(({ agent }) => (agent === null ? [] : [agent])))]
   return {
     event,

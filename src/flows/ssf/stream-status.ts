@@ -1,10 +1,12 @@
 import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { SECURITY_EVENTS } from '#jwt/index.ts'
-import type { SsfStreamRecord } from '#revocation/index.ts'
+import type { SsfSetRecord, SsfStreamRecord } from '#revocation/index.ts'
+import { oldestPosition } from '../feed/follow.ts'
 import { recordingDenials } from '../recorded-story.ts'
 import { ssfError } from './errors.ts'
 import { streamLeaf } from './leaf.ts'
+import { EVENTS_LOST, isTooFarBack, signLoss } from './lost-events.ts'
 import type { SsfPorts } from './ports.ts'
 import { findStream } from './receiver.ts'
 import { insertSet, MOST_WAITING, signSet } from './sets.ts'
@@ -17,8 +19,9 @@ export interface StatusRequest {
 }
 
 /**
- * What a receiver wants of its stream (SSF 1.0 section 8.1.2.2). A paused stream goes on where it stood, since the outbox
- * keeps what happened; one that was disabled goes on from now.
+ * What a receiver wants of its stream (SSF 1.0 section 8.1.2.2). A paused stream goes on where it stood, as long as the
+ * outbox keeps what happened; after that it goes on from now, and says that events were lost. One that was disabled goes
+ * on from now.
  * @throws SSF_STREAM_UNKNOWN, SSF_STREAM_CHANGED
  */
 export function setStreamStatus(ports: SsfPorts, caller: Caller, request: StatusRequest): Promise<SsfStreamRecord> {
@@ -26,16 +29,22 @@ export function setStreamStatus(ports: SsfPorts, caller: Caller, request: Status
   return recordingDenials(ports, attempt, async (watched) => {
     const stream = await findStream(watched, caller, request.id)
     const isFromNow = stream.state === 'disabled' && request.status !== 'disabled'
+    const isLost =
+      stream.state === 'paused' &&
+      request.status === 'enabled' &&
+      isTooFarBack(stream.position, await oldestPosition(watched.reader))
+    const position = isFromNow || isLost ? await newestPosition(watched.reader) : stream.position
     const set = {
       state: request.status,
-      reason: request.reason,
+      reason: isLost ? EVENTS_LOST : request.reason,
       version: stream.version + 1,
-      ...(isFromNow ? { position: await newestPosition(watched.reader) } : {}),
+      position,
     }
+    const loss = isLost ? [insertSet(await signLoss(watched, { ...stream, position }))] : []
     await record(watched.journal, {
       lock: 'none',
       guards: [],
-      changes: [updateStream(stream, set)],
+      changes: [...loss, updateStream(stream, set)],
       leaf: streamLeaf({ type: 'stream.status', actor: caller.name, stream: stream.id }, { status: request.status }),
       events: [],
     })
@@ -48,17 +57,21 @@ export function setStreamStatus(ports: SsfPorts, caller: Caller, request: Status
  * @throws SSF_STREAM_CHANGED
  */
 export async function pauseStream(ports: SsfPorts, stream: SsfStreamRecord, reason: string): Promise<void> {
-  const set = await signSet(ports, stream, {
-    subject: { format: 'opaque', id: stream.id },
-    type: SECURITY_EVENTS.streamUpdated,
-    event: { status: 'paused', reason },
-  })
+  const set = await signPause(ports, stream, reason)
   await record(ports.journal, {
     lock: 'none',
     guards: [],
     changes: [insertSet(set), updateStream(stream, { state: 'paused', reason, version: stream.version + 1 })],
     leaf: streamLeaf({ type: 'stream.status', actor: 'system', stream: stream.id }, { status: 'paused' }),
     events: [],
+  })
+}
+
+export function signPause(ports: SsfPorts, stream: SsfStreamRecord, reason: string): Promise<SsfSetRecord> {
+  return signSet(ports, stream, {
+    subject: { format: 'opaque', id: stream.id },
+    type: SECURITY_EVENTS.streamUpdated,
+    event: { status: 'paused', reason },
   })
 }
 

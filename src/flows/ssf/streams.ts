@@ -2,7 +2,9 @@ import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { SECURITY_EVENTS } from '#jwt/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
+import { isWritError } from '#kernel/errors.ts'
 import { newId } from '#kernel/ids.ts'
+import { instant, type Instant } from '#kernel/instant.ts'
 import type { SsfStreamRecord } from '#revocation/index.ts'
 import { recordingDenials } from '../recorded-story.ts'
 import type { Change, Reader } from '../ports.ts'
@@ -20,6 +22,7 @@ export const EVENTS_SUPPORTED: readonly string[] = [SECURITY_EVENTS.sessionRevok
 
 /** Of one receiver, over all of its resources. */
 const MOST_STREAMS = 8
+const ATTEMPTS = 10
 
 /** What a receiver says of a stream. Undefined is left as it is; null takes it away. */
 export interface StreamRequest {
@@ -43,35 +46,61 @@ export interface DeliveryRequest {
 export function createStream(ports: SsfPorts, caller: Caller, request: StreamRequest): Promise<SsfStreamRecord> {
   const attempt = { type: 'stream.created', actor: caller.name, object: 'stream' }
   return recordingDenials(ports, attempt, async (watched) => {
-    // 1. Whom the caller receives for.
-    const place = chosen(await placesOf(watched, caller), request.audience)
-    const { length: before } = await streamsOf(watched, caller)
-    if (before >= MOST_STREAMS) throw ssfError('SSF_STREAMS_TOO_MANY')
-    // 2. How, and from where in the outbox on.
-    const now = watched.clock.now()
-    const id = newId('stream', now, watched.random)
-    const row: SsfStreamRecord = {
-      ...place,
-      ...(await deliveryOf(watched, id, request.delivery)),
-      id,
-      events: request.events ?? EVENTS_SUPPORTED,
-      description: request.description ?? null,
-      state: 'enabled',
-      reason: null,
-      position: await newestPosition(watched.reader),
-      version: 1,
-      createdAt: now,
+    for (let left = ATTEMPTS - 1; ; left--) {
+      try {
+        return await createOnce(watched, caller, request)
+      } catch (error) {
+        if (left === 0 || !isWritError(error, 'SSF_STREAM_CHANGED')) throw error
+      }
     }
-    // 3. Commit.
-    await record(watched.journal, {
-      lock: 'none',
-      guards: [],
-      changes: [{ op: 'insert', table: 'SsfStream', row, refuse: () => ssfError('SSF_STREAM_CHANGED') }],
-      leaf: streamLeaf({ type: 'stream.created', actor: caller.name, stream: id }, { delivery: row.delivery }),
-      events: [],
-    })
-    return row
   })
+}
+
+async function createOnce(watched: SsfPorts, caller: Caller, request: StreamRequest): Promise<SsfStreamRecord> {
+  // 1. Whom the caller receives for.
+  const place = chosen(await placesOf(watched, caller), request.audience)
+  const counted = await countStreams(watched, caller)
+  // 2. How, and from where in the outbox on.
+  const now = watched.clock.now()
+  const id = newId('stream', now, watched.random)
+  const row: SsfStreamRecord = {
+    ...place,
+    ...(await deliveryOf(watched, id, request.delivery)),
+    id,
+    events: request.events ?? EVENTS_SUPPORTED,
+    description: request.description ?? null,
+    state: 'enabled',
+    reason: null,
+    position: await newestPosition(watched.reader),
+    version: 1,
+    createdAt: now,
+  }
+  // 3. Commit.
+  await record(watched.journal, {
+    lock: 'none',
+    guards: [],
+    changes: [{ op: 'insert', table: 'SsfStream', row, refuse: () => ssfError('SSF_STREAM_CHANGED') }, counted(now)],
+    leaf: streamLeaf({ type: 'stream.created', actor: caller.name, stream: id }, { delivery: row.delivery }),
+    events: [],
+  })
+  return row
+}
+
+/**
+ * Room for one more. What it answers goes into the commit, which is refused when another stream was made since: of any
+ * number at once, on whichever replicas, there are never too many.
+ */
+async function countStreams(ports: SsfPorts, caller: Caller): Promise<(now: Instant) => Change> {
+  const name = `ssf-streams:${caller.requireAgent().agent.id}`
+  const mark = await ports.reader.find('Mark', { name })
+  const { length: before } = await streamsOf(ports, caller)
+  if (before >= MOST_STREAMS) throw ssfError('SSF_STREAMS_TOO_MANY')
+  const refuse = () => ssfError('SSF_STREAM_CHANGED')
+  return (now) => {
+    if (mark === null) return { op: 'insert', table: 'Mark', row: { name, at: now }, refuse }
+    const at = instant(Math.max(now, mark.at + 1))
+    return { op: 'update', table: 'Mark', where: { name, at: mark.at }, set: { at }, refuse }
+  }
 }
 
 function chosen(places: readonly ReceiverPlace[], audience: string | undefined): ReceiverPlace {

@@ -1,10 +1,13 @@
 import type { OutboxRecord } from '#audit/index.ts'
 import { record } from '#audit/index.ts'
 import { isWritError } from '#kernel/errors.ts'
+import { HOUR, type Milliseconds } from '#kernel/instant.ts'
 import type { SsfSetRecord, SsfStreamRecord } from '#revocation/index.ts'
+import { oldestPosition } from '../feed/follow.ts'
 import { ENDING_EVENTS } from './cuts.ts'
 import { ssfError } from './errors.ts'
 import { streamLeaf } from './leaf.ts'
+import { goOnFromNow, isTooFarBack } from './lost-events.ts'
 import type { SsfPorts } from './ports.ts'
 import { insertSet, MOST_WAITING, signSet, type SetDraft } from './sets.ts'
 import { draftsFor, spellOut, type Ended } from './spell-out.ts'
@@ -15,6 +18,8 @@ import { newestPosition } from './streams.ts'
 const PAGE = 200
 /** A stream that nothing concerned for so long has its place written down all the same. */
 const LONGEST_STEP = 10_000
+/** So does one that has had its place for so long: what the outbox forgets lies far behind it. */
+const LONGEST_STAY: Milliseconds = HOUR
 /** Signatures that are made at the same time. */
 const AT_ONCE = 50
 
@@ -26,9 +31,14 @@ export class Transmitter {
   readonly #ports: SsfPorts
   /** How far each stream was followed; in the store only where it was told something. */
   readonly #reached = new Map<string, number>()
+  /** When this process last wrote the place of each down, or first saw it. */
+  readonly #placed = new Map<string, Milliseconds>()
+  readonly #onTold: () => void
 
-  constructor(ports: SsfPorts) {
+  /** `onTold` is called when there is something for receivers. */
+  constructor(ports: SsfPorts, onTold: () => void = () => undefined) {
     this.#ports = ports
+    this.#onTold = onTold
   }
 
   /** Follows the outbox for every stream that is enabled. One stream's trouble does not hold up another. */
@@ -36,28 +46,53 @@ export class Transmitter {
     const { reader } = this.#ports
     const streams = await enabledStreams(this.#ports)
     if (streams.length === 0) return
-    const newest = await newestPosition(reader)
+    const ends = { oldest: await oldestPosition(reader), newest: await newestPosition(reader) }
     const spelled = new Map<string, Promise<Ended | null>>()
-    const done = await Promise.allSettled(streams.map((stream) => this.#follow(stream, newest, spelled)))
+    const done = await Promise.allSettled(streams.map((stream) => this.#follow(stream, ends, spelled)))
     for (const outcome of done) if (outcome.status === 'rejected') throw outcome.reason
   }
 
-  async #follow(stream: SsfStreamRecord, newest: number, spelled: Map<string, Promise<Ended | null>>): Promise<void> {
-    const { reader, clock } = this.#ports
+  async #follow(
+    stream: SsfStreamRecord,
+    { oldest, newest }: Ends,
+    spelled: Map<string, Promise<Ended | null>>,
+  ): Promise<void> {
     const from = Math.max(stream.position, this.#reached.get(stream.id) ?? -1)
-    const where = { position: { gt: from }, type: { in: ENDING_EVENTS } } as const
-    const events = from >= newest ? [] : await reader.list('Outbox', { where, orderBy: 'position', limit: PAGE })
-    let current = stream
-    for (const event of events) {
-      const known = spelled.get(event.id) ?? spellOut(reader, event, clock.now())
-      spelled.set(event.id, known)
-      const next = await this.#tell(current, event, await known)
-      if (next === null) return
-      current = next
+    if (oldest >= 0 && isTooFarBack(from, oldest)) {
+      await unlessChanged(() => goOnFromNow(this.#ports, stream))
+      return
     }
+    const where = { position: { gt: from }, type: { in: ENDING_EVENTS } } as const
+    const query = { where, orderBy: 'position', limit: PAGE } as const
+    const events = from >= newest ? [] : await this.#ports.reader.list('Outbox', query)
+    const current = await this.#tellAll(stream, events, spelled)
+    if (current === null) return
     const reached = events.length === PAGE ? (events.at(-1)?.position ?? from) : Math.max(newest, from)
     this.#reached.set(stream.id, reached)
-    if (reached - current.position > LONGEST_STEP) await this.#place(current, reached, [])
+    if (this.#isToBePlaced(current, reached)) await this.#place(current, reached, [])
+  }
+
+  async #tellAll(
+    stream: SsfStreamRecord,
+    events: readonly OutboxRecord[],
+    spelled: Map<string, Promise<Ended | null>>,
+  ): Promise<SsfStreamRecord | null> {
+    let current = stream
+    for (const event of events) {
+      const known = spelled.get(event.id) ?? spellOut(this.#ports, event, this.#ports.clock.now())
+      spelled.set(event.id, known)
+      const next = await this.#tell(current, event, await known)
+      if (next === null) return null
+      current = next
+    }
+    return current
+  }
+
+  #isToBePlaced({ id, position }: SsfStreamRecord, reached: number): boolean {
+    const now = this.#ports.clock.monotonic()
+    const since = this.#placed.get(id)
+    if (since === undefined) this.#placed.set(id, now)
+    return reached - position > LONGEST_STEP || (reached > position && now - (since ?? now) >= LONGEST_STAY)
   }
 
   /** The stream as it is afterwards; null when it is not to be followed any further now. */
@@ -67,20 +102,12 @@ export class Transmitter {
     if (drafts.length === 0) return stream
     const waiting = await this.#ports.reader.list('SsfSet', { where: { stream: stream.id }, limit: MOST_WAITING })
     if (waiting.length + drafts.length > MOST_WAITING) {
-      await this.#pause(stream)
+      await unlessChanged(() => pauseStream(this.#ports, stream, 'too many events wait to be acknowledged'))
       return null
     }
     const position = event.position ?? stream.position
     const sets = await this.#sign({ ...stream, position }, drafts)
     return (await this.#place(stream, position, sets)) ? { ...stream, position } : null
-  }
-
-  async #pause(stream: SsfStreamRecord): Promise<void> {
-    try {
-      await pauseStream(this.#ports, stream, 'too many events wait to be acknowledged')
-    } catch (error) {
-      if (!isWritError(error, 'SSF_STREAM_CHANGED')) throw error
-    }
   }
 
   async #sign(stream: SsfStreamRecord, drafts: readonly SetDraft[]): Promise<readonly SsfSetRecord[]> {
@@ -107,12 +134,29 @@ export class Transmitter {
         ),
         events: [],
       })
+      this.#placed.set(stream.id, this.#ports.clock.monotonic())
+      if (sets.length > 0) this.#onTold()
       return true
     } catch (error) {
       if (isWritError(error, 'SSF_STREAM_CHANGED')) return false
       throw error
     }
   }
+}
+
+/** Whoever was faster has decided. */
+async function unlessChanged(act: () => Promise<void>): Promise<void> {
+  try {
+    await act()
+  } catch (error) {
+    if (!isWritError(error, 'SSF_STREAM_CHANGED')) throw error
+  }
+}
+
+/** Where the outbox begins and ends. */
+interface Ends {
+  readonly oldest: number
+  readonly newest: number
 }
 
 function usOf({ profile }: SsfPorts): { readonly issuer: string; readonly trustDomain: string } {

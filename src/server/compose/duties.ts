@@ -7,6 +7,7 @@ import { reconcileIntents } from '#flows/reconcile-intents.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { followTaints } from '#flows/rotation/follow-taints.ts'
 import { readAdoptionFacts } from '#flows/rotation/gates.ts'
+import { expireSets } from '#flows/ssf/expire-sets.ts'
 import { Pusher } from '#flows/ssf/pusher.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
@@ -34,7 +35,8 @@ export interface Charges {
 export function dutiesOf(charges: Charges): readonly Duty[] {
   const { ports, denials, leadership, crlObserver: observer } = charges
   const leader = { ports, leadership }
-  const transmitter = new Transmitter(ports)
+  const told = new Told()
+  const transmitter = new Transmitter(ports, told.tell)
   const pusher = new Pusher(ports)
   return [
     { name: 'sequence', every: SECOND / 5, run: () => sequence(leader), on: whenWritten(ports) },
@@ -47,8 +49,8 @@ export function dutiesOf(charges: Charges): readonly Duty[] {
     { name: 'ocsp-delegates', every: 5 * SECOND, run: () => keepResponders(leader), on: whenReplaced(ports) },
     { name: 'server-certificate', every: 10 * SECOND, run: () => keepCertificates(charges) },
     { name: 'intents', every: 30 * SECOND, run: () => reconcile(leader) },
-    { name: 'security-events', every: SECOND / 2, run: () => transmit(leader, transmitter) },
-    { name: 'event-push', every: SECOND / 2, run: () => push(leader, pusher) },
+    { name: 'security-events', every: SECOND / 2, run: () => transmit(leader, transmitter), on: whenSequenced(ports) },
+    { name: 'event-push', every: SECOND / 2, run: () => push(leader, pusher), on: told.listen },
     { name: 'purge', every: MINUTE, run: () => purge(leader) },
     ...crlDuties({ ...leader, observer }),
   ]
@@ -111,6 +113,28 @@ function whenWritten({ store }: ServerPorts): NonNullable<Duty['on']> {
     })
 }
 
+/** Nor do receivers: what has its place in the outbox is told at once. */
+function whenSequenced({ store }: ServerPorts): NonNullable<Duty['on']> {
+  return (wake) =>
+    store.subscribe((news) => {
+      if (news === 'sequenced') wake()
+    })
+}
+
+/** Wakes whoever pushes events when there are some; where another replica pushes, that one looks by itself. */
+class Told {
+  #listener: () => void = () => undefined
+  readonly tell = (): void => {
+    this.#listener()
+  }
+  readonly listen = (wake: () => void): (() => void) => {
+    this.#listener = wake
+    return () => {
+      this.#listener = () => undefined
+    }
+  }
+}
+
 /** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
 async function sequence({ ports, leadership }: Leader): Promise<void> {
   if (!(await leadership.holds('sequence', 10 * SECOND))) return
@@ -137,6 +161,7 @@ async function purge({ ports, leadership }: Leader): Promise<void> {
   if (!(await leadership.holds('purge', 2 * MINUTE))) return
   const now = ports.clock.now()
   await ports.store.purge(now)
+  await expireSets(ports)
   await ports.store.purgeOutbox(instant(now - OUTBOX_KEPT))
 }
 

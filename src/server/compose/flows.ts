@@ -1,7 +1,7 @@
 import type { AdminFlows, Flows, Health, SsfFlows } from '#api/http/index.ts'
 import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
-import { resumeAgent, retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
+import { resumeAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
 import { askForAuthority, bringAuthority, forecastStep } from '#flows/admin/authorities.ts'
 import { explainAgent } from '#flows/admin/explain-agent.ts'
@@ -12,6 +12,7 @@ import { addPrincipal, listPrincipals, removePrincipal, setOrchestration } from 
 import { addResource, listResources } from '#flows/admin/resources.ts'
 import { whoami } from '#flows/admin/whoami.ts'
 import { decideApproval } from '#flows/approvals/decide-approval.ts'
+import { retireAgentApproved } from '#flows/approvals/retire-agent.ts'
 import { revokeApproved } from '#flows/approvals/revoke.ts'
 import { listApprovals, showApproval } from '#flows/approvals/show-approvals.ts'
 import { stepAuthorityApproved } from '#flows/approvals/step-authority.ts'
@@ -121,7 +122,7 @@ function adminFlows(ports: ServerPorts, bind: Bind): AdminFlows {
     explainAgent: bind(explainAgent),
     suspendAgent: bind(suspendAgent),
     resumeAgent: bind(resumeAgent),
-    retireAgent: bind(retireAgent),
+    retireAgent: bind(retireAgentApproved),
     addResource: bind(addResource),
     listResources: bind(listResources),
     addJoinToken: bind(addJoinToken),

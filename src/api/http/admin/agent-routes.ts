@@ -3,6 +3,7 @@ import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 import {
   agentExplanation,
   agentList,
+  agentRetired,
   agentStateRequest,
   agentView as agentSchema,
   createAgentRequest,
@@ -12,12 +13,14 @@ import {
   noBody,
   noQuery,
   resourceList,
+  retireAgentRequest,
   resourceView as resourceSchema,
   type CreateAgentRequest,
 } from '#wire/index.ts'
 import { route } from '../build-route.ts'
 import type { Route } from '../route.ts'
 import { OPERATORS, READERS, reading, writing } from './access.ts'
+import { askedAnswer } from './approval-views.ts'
 import { agentView, bodyOf, explanationView, pageOf, resourceView } from './views.ts'
 
 function lengthOf(seconds: number | undefined): Milliseconds | undefined {
@@ -45,7 +48,7 @@ function agentRequest(body: CreateAgentRequest): AgentRequest {
   }
 }
 
-function step(name: string, flow: 'suspendAgent' | 'resumeAgent' | 'retireAgent', summary: string): Route {
+function step(name: string, flow: 'suspendAgent' | 'resumeAgent', summary: string): Route {
   return route({
     ...writing,
     id: flow,
@@ -104,7 +107,24 @@ export const AGENT_ROUTES: readonly Route[] = [
   }),
   step('suspend', 'suspendAgent', 'Stop an agent; its tokens die for good'),
   step('resume', 'resumeAgent', 'Let a suspended agent go on'),
-  step('retire', 'retireAgent', 'End an agent for ever'),
+  route({
+    ...writing,
+    id: 'retireAgent',
+    summary: 'End an agent for ever; 202 when others have to agree first',
+    path: '/v1/agents/{name}/retire',
+    callers: OPERATORS,
+    takes: 'json-or-nothing',
+    status: 200,
+    schema: { body: retireAgentRequest, query: noQuery, answer: agentRetired },
+    flow: (flows, { caller, path, body }) =>
+      flows.retireAgent(caller, {
+        name: path['name'] ?? '',
+        version: body?.version,
+        approval: body?.approval,
+        breakGlass: body?.break_glass,
+      }),
+    render: (gated) => (gated.kind === 'asked' ? askedAnswer(gated) : bodyOf(agentView)(gated.answer)),
+  }),
   route({
     ...writing,
     id: 'addResource',
