@@ -75,9 +75,9 @@ describe('the table of routes', () => {
       'jwtSvidKeys',
       'openapi',
       'openidConfiguration',
+      'renewalInfo',
       'ssfConfiguration',
       'statusList',
-      'renewalInfo',
       'trustBundle',
       'whoami',
     ])

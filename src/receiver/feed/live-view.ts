@@ -29,7 +29,7 @@ export interface TrustFollower {
 export interface LiveViewOptions {
   readonly openFeed: OpenFeed
   readonly clock: Pick<ReceiverClock, 'monotonic'>
-  /** Refreshed at once when the feed says that authorities have changed. */
+  /** Refreshed at once when the feed says that authorities have changed, and when it breaks off. */
   readonly trust?: TrustFollower
   /** Told of every connection that failed or ended; the view serves on until it is too old. */
   readonly onFailure?: (error: unknown) => void
@@ -152,6 +152,8 @@ export class LiveView {
       }
     } finally {
       connection.end()
+      // It may have ended because our own authority is trusted no more: nobody could tell us over it.
+      if (following.isComplete && !signal.aborted) this.#reach(0)
     }
   }
 
@@ -178,8 +180,11 @@ export class LiveView {
   }
 
   #followTrust(frame: FeedFrame): void {
-    if (frame.event !== 'trust' && frame.event !== 'ready') return
-    this.#options.trust?.reach(frame.sequence).catch((error: unknown) => this.#options.onFailure?.(error))
+    if (frame.event === 'trust' || frame.event === 'ready') this.#reach(frame.sequence)
+  }
+
+  #reach(sequence: number): void {
+    this.#options.trust?.reach(sequence).catch((error: unknown) => this.#options.onFailure?.(error))
   }
 
   #rest(signal: AbortSignal): Promise<void> {
