@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
-import { cutoffsSince } from '#flows/feed/full-view.ts'
+import { cutoffsSince } from '#flows/revoke/cutoffs-since.ts'
 import { Listener, MOST_WAITING } from '#flows/feed/listener.ts'
 import { frame } from '#flows/feed/frame.ts'
 import { openFeed } from '#flows/feed/open-feed.ts'

@@ -108,7 +108,7 @@ async function byDigest(
   wanted: { readonly kind: CutoffKind; readonly digest: string },
 ): Promise<TakenBack | null> {
   const where = { kind: wanted.kind, createdAt: { gte: instant(Math.max(0, createdAt - MINUTE)) } } as const
-  const recent = await reader.list('Cutoff', { where, limit: 1000 })
+  const recent = await reader.list('Cutoff', { where, orderBy: 'createdAt', limit: 1000 })
   const cutoff = recent.find(({ value }) => `sha-256:${toHex(sha256(utf8(value)))}` === wanted.digest)
   return cutoff === undefined ? null : taken([cutoff])
 }
