@@ -43,7 +43,8 @@ export class BenchServer {
       values: {
         trust_domain: 'bench.example',
         public_url: 'https://localhost',
-        listen: { https: off, status: null, health: null },
+        status_url: 'http://status.bench.example',
+        listen: { https: off, status: off, health: null },
         ...(provider === 'sqlite'
           ? {}
           : {

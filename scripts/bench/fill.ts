@@ -110,8 +110,31 @@ function statements({ provider, agent }: Filling, rows: Rows): readonly string[]
   return [
     insert('Instance', instances, series),
     insert('Certificate', certificates, series),
-    ...(rows.revoked ? [insert('Cutoff', cutoffs, series)] : []),
+    ...(rows.revoked ? [insert('Cutoff', cutoffs, series), ...listed({ series, serial, authority, cut, ends })] : []),
   ]
+}
+
+interface Listed {
+  readonly series: string
+  readonly serial: string
+  readonly authority: string
+  readonly cut: string | undefined
+  readonly ends: string | undefined
+}
+
+/** The lines of CRLs that a server would have spelled them out into by now, and that it has come so far. */
+function listed({ series, serial, authority, cut = '', ends = '' }: Listed): readonly string[] {
+  const lines = {
+    serial,
+    authority,
+    shard: 'i % 16',
+    revokedAt: cut,
+    reason: `'unspecified'`,
+    notAfter: ends,
+    addedAt: cut,
+  }
+  const mark = `INSERT INTO "Mark" ("name", "at") VALUES ('crl-cutoffs', ${String(Date.now())})`
+  return [insert('CrlEntry', lines, series), `${mark} ON CONFLICT ("name") DO UPDATE SET "at" = excluded."at"`]
 }
 
 /** While no server has it open. */

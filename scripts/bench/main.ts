@@ -2,7 +2,8 @@
  * `npm run bench [-- --database sqlite|postgresql]`: renewals and exchanges a second of one server on one core, stored
  * and audited with fsync on, over mTLS keep-alive with 64 clients on the other core; as a ratio to what that core can do
  * of the bare cryptography (verify, sign, verify), measured right before and right after in the same run. Then what it
- * costs to refuse an enrollment, and what one revocation and one start cost where a million were revoked.
+ * costs to refuse an enrollment, how long it takes from a revocation until everybody refuses, and what one revocation and
+ * one start cost where a million were revoked.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -188,7 +189,7 @@ for (const provider of providers) results.push(await bench(provider))
 if (values.database === undefined) results.push(benchPkcs11())
 results.push(spawnSync(process.execPath, [...FLAGS, here('refusals.ts')], { stdio: 'inherit' }).status === 0)
 const which = values.database === undefined ? [] : ['--database', values.database]
-results.push(
-  spawnSync(process.execPath, [...FLAGS, here('revocation.ts'), ...which], { stdio: 'inherit' }).status === 0,
-)
+for (const part of ['latency.ts', 'revocation.ts']) {
+  results.push(spawnSync(process.execPath, [...FLAGS, here(part), ...which], { stdio: 'inherit' }).status === 0)
+}
 process.exitCode = results.every(Boolean) ? 0 : 1

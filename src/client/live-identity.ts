@@ -1,6 +1,8 @@
 import { fetch, Headers, type RequestInit, type Response } from 'undici'
 import type { TLSSocket } from 'node:tls'
+import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
+import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import type { SpiffeId } from '#spiffe/index.ts'
@@ -12,6 +14,7 @@ import type { RenewalAdvice } from './public-documents.ts'
 import { isRenewalOver } from './renewal-over.ts'
 import { RenewalTimer } from './renewal-timer.ts'
 import type { ExchangeOptions, NarrowOptions, Session, TaskToken } from './session.ts'
+import type { FeedRequest } from './open-feed.ts'
 import { presentedToken } from './presented-token.ts'
 import type { PeerExpectation } from './server-trust.ts'
 
@@ -125,6 +128,20 @@ export class LiveIdentity {
   onRenewal(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * The feed of what was taken back: `openFeed` of a receiver's live view. A certificate that is refused because its
+   * authority is trusted no more is renewed at once, so that the view can go on before it is too old.
+   * @throws as `openFeed` of the session
+   */
+  async openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+    try {
+      return await this.session.openFeed(request)
+    } catch (error) {
+      if (isWritError(error, 'CLIENT_CERTIFICATE_UNTRUSTED')) void this.refreshTrust().catch(() => undefined)
+      throw error
+    }
   }
 
   /** Looks at once whether there is a newer bundle. @throws what the server refuses; SERVER_UNREACHABLE */

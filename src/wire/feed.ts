@@ -33,6 +33,11 @@ const cutoffFrame = z.discriminatedUnion('kind', [
  * node, a selector, evidence, a lineage, an instance) comes spelled out as certificates and tokens.
  */
 export const FEED_FRAMES = {
+  /**
+   * Everything that is in force follows, and no more of what was before: first of all where a connection begins with the
+   * whole view, also where it had asked to go on behind a position that is not kept any more.
+   */
+  view: z.object({ position }),
   cutoff: cutoffFrame,
   certificate: z.object({ serial }),
   token: z.object({ jti }),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
-import { cutoffsSince } from '#flows/feed/full-view.ts'
+import { cutoffsSince } from '#flows/revoke/cutoffs-since.ts'
 import { Listener, MOST_WAITING } from '#flows/feed/listener.ts'
 import { frame } from '#flows/feed/frame.ts'
 import { openFeed } from '#flows/feed/open-feed.ts'
@@ -24,7 +24,6 @@ let token: string
 beforeEach(async () => {
   house = await FeedHouse.build()
   bot = house.tasks.addAgent('bot')
-  await house.tasks.change('Instance', { id: bot.instance }, { selectors: ['x509pop:devices:bot'] })
   task = (await house.tasks.open(bot)).id
   const { accessToken } = await house.tasks.start(bot, task)
   token = house.tasks.claims(accessToken).id
@@ -44,6 +43,14 @@ const instance = () => house.tasks.store.all('Instance').find(({ id }) => id ===
 const cut = (kind: string, value: string, before = now()): string => `cutoff ${JSON.stringify({ kind, value, before })}`
 const deadCertificate = () => `certificate ${JSON.stringify({ serial: bot.serial })}`
 const deadToken = () => `token ${JSON.stringify({ jti: token })}`
+
+/** A selector that the evidence of the bot's instance has, and nobody else's. */
+function shown(): string {
+  const [selector, row] = ['join_token:default:bot', instance()]
+  if (row !== undefined) house.tasks.store.seed('Instance', { ...row, selectors: [selector] })
+  return selector
+}
+
 const key = (): string => spkiHashOf(bot.serial)
 
 /** What is told of each handle: as it is where a receiver can compare it, spelled out where it cannot. */
@@ -52,7 +59,7 @@ const TOLD: readonly (readonly [handle: string, act: () => Promise<unknown>, fra
   ['instance', () => take('instance', bot.instance), () => [deadCertificate(), deadToken()]],
   ['lineage', () => take('lineage', instance()?.lineage ?? ''), () => [deadCertificate(), deadToken()]],
   ['evidence', () => take('evidence', instance()?.evidenceDigest ?? ''), () => [deadCertificate(), deadToken()]],
-  ['selector', () => take('selector', 'x509pop:devices:bot'), () => [deadCertificate(), deadToken()]],
+  ['selector', () => take('selector', shown()), () => [deadCertificate(), deadToken()]],
   ['agent', () => take('agent', 'bot'), () => [cut('agent', BOT)]],
   ['key', () => take('key', key()), () => [cut('spki', key()), deadToken()]],
   ['key, compromised', () => take('key', key(), 'key_compromise'), () => [cut('spki', key(), FOR_EVER), deadToken()]],
@@ -201,7 +208,17 @@ describe('where to begin', () => {
     const anew = await house.open('0')
     expect(told(anew.heard)).toContain(deadCertificate())
     expect(told(anew.heard)).toContain(cut('agent', BOT))
+    expect(anew.heard[0]).toMatchObject({ event: 'view', id: null })
     first.close()
+  })
+
+  it('the whole view is announced, and going on is not', async () => {
+    await house.settle()
+    const [whole, on] = [await house.open(), await house.open('-1')]
+    const views = [whole, on].map(({ heard }) => heard.filter(({ event }) => event === 'view').length)
+    expect(views).toEqual([1, 0])
+    whole.close()
+    on.close()
   })
 
   it.each(['1000000', '-2', 'abc', ''])('the forged or future id %j is refused', async (id) => {

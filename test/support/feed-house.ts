@@ -96,6 +96,6 @@ async function waitFor(holds: () => boolean): Promise<void> {
 /** What was told, as one line each; without what only says how far it is. */
 export function told(heard: readonly Heard[]): readonly string[] {
   return heard
-    .filter(({ event }) => event !== 'ready' && event !== 'heartbeat')
+    .filter(({ event }) => !['view', 'ready', 'heartbeat'].includes(event))
     .map(({ event, data }) => `${event} ${JSON.stringify(data)}`)
 }

@@ -81,6 +81,17 @@ export class TestHouse {
     return new TestHouse({ data, server, logged, bundle: this.bundle })
   }
 
+  /** Stops the server, and starts it again on what it has stored, at the port where it was. */
+  async restart(between: () => Promise<void> = () => Promise.resolve()): Promise<TestHouse> {
+    const { data, logged, bundle, port } = this
+    await this.server.stop()
+    await between()
+    const log = new JsonLog({ level: 'debug', destination: { write: (line) => logged.push(line) } })
+    const environment = { WRIT_LISTEN_HTTPS: `127.0.0.1:${String(port)}` }
+    const server = await startServer(loadConfig({ data, environment }), log)
+    return new TestHouse({ data, server, logged, bundle })
+  }
+
   get port(): number {
     return Number(new URL(this.server.addresses['https'] ?? '').port)
   }

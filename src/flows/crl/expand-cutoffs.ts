@@ -5,6 +5,7 @@ import { sha256Hex } from '#kernel/digest.ts'
 import { HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
 import { crlEntryOf, isListable, OVERLAP, type CrlEntryRecord, type CutoffRecord } from '#revocation/index.ts'
 import type { Commit, StoryPorts } from '../ports.ts'
+import { cutoffsSince } from '../revoke/cutoffs-since.ts'
 import { certificatesCutOff } from '../revoke/reach.ts'
 import { ENTRIES_AT_ONCE, recordEntries } from './record-entries.ts'
 
@@ -22,8 +23,6 @@ const REACHING: readonly CutoffRecord['kind'][] = [
   'evidence',
   'selector',
 ]
-
-const PAGE = 1000
 
 type ExpansionPorts = Pick<StoryPorts, 'reader' | 'journal' | 'clock'>
 
@@ -76,13 +75,8 @@ export class CutoffExpansion {
   }
 
   async *#since(from: Instant): AsyncGenerator<CutoffRecord> {
-    const where = { createdAt: { gte: from }, kind: { in: REACHING } } as const
-    for (let after: string | undefined; ;) {
-      const query = { where, limit: PAGE, ...(after === undefined ? {} : { after }) }
-      const page: readonly CutoffRecord[] = await this.#ports.reader.list('Cutoff', query)
-      yield* page
-      if (page.length < PAGE) return
-      after = page.at(-1)?.key
+    for await (const page of cutoffsSince(this.#ports.reader, from)) {
+      yield* page.filter(({ kind }) => REACHING.includes(kind))
     }
   }
 

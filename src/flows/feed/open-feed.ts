@@ -60,6 +60,8 @@ async function* streamOf(ports: FeedPorts, request: FeedRequest, start: Start): 
   request.signal.addEventListener('abort', stop)
   try {
     if (isGone(request)) return
+    // Whoever asked to go on forgets what it knows: what was over by then is not in the view.
+    if (start.from === null) yield textOf([frame('view', { position: listener.since }, null)], null)
     const past = start.from === null ? whole(ports) : since(ports, start.from, listener.since)
     for await (const { position, frames } of past) {
       const own = frames.filter((one) => concerns(one, audiences))

@@ -4,6 +4,7 @@ import { instant, MINUTE, type Instant, type Milliseconds } from '#kernel/instan
 import type { CutoffRecord } from '#revocation/index.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
+import { cutoffsSince } from '../revoke/cutoffs-since.ts'
 import { tokensCutOff } from '../revoke/reach.ts'
 import { STATUS_LIST_SIZE } from './address.ts'
 import { certificatesIn, revocationEvents } from './lone-revocations.ts'
@@ -71,15 +72,11 @@ export class DeadTokens {
   }
 
   async #newCutoffs(from: Instant): Promise<readonly CutoffRecord[]> {
-    const where = { createdAt: { gte: from } } as const
     const found: CutoffRecord[] = []
-    for (let after: string | undefined; ;) {
-      const behind = after === undefined ? {} : { after }
-      const page = await this.#ports.reader.list('Cutoff', { where, limit: PAGE, ...behind })
+    for await (const page of cutoffsSince(this.#ports.reader, from)) {
       found.push(...page.filter((cutoff) => !this.#done.has(versionOf(cutoff))))
-      after = page.at(-1)?.key
-      if (page.length < PAGE || after === undefined) return found
     }
+    return found
   }
 
   async #addHeldBy(serial: string, now: Instant): Promise<void> {

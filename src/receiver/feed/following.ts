@@ -19,23 +19,30 @@ const POSITION = /^(?:-1|0|[1-9][0-9]{0,15})$/
 /**
  * One connection to the feed, from its first event to its end: keeps account of positions, and knows when the view is
  * complete. A position counts as reached when another follows or the feed says so, for several events may have the
- * same one.
+ * same one. Where the feed says that everything in force follows, memory begins anew: what was before may be over.
  */
 export class Following {
-  readonly revoked: Revoked
-  /** What is used until the new view is complete, and hears of everything meanwhile. */
-  readonly #known: Revoked | null
+  readonly #mostRevoked: number
   readonly #parser = new EventParser()
+  #revoked: Revoked
+  /** What is used until the new view is complete, and hears of everything meanwhile. */
+  #known: Revoked | null
   #reached: number | null
   #last: number
   #isComplete = false
 
   constructor({ position, known, mostRevoked }: Beginning) {
     const goesOn = position !== null && known !== null
-    this.revoked = goesOn ? known : new Revoked(mostRevoked)
+    this.#mostRevoked = mostRevoked
+    this.#revoked = goesOn ? known : new Revoked(mostRevoked)
     this.#known = goesOn ? null : known
     this.#reached = goesOn ? position : null
     this.#last = goesOn ? position : Number.NEGATIVE_INFINITY
+  }
+
+  /** What was heard to be dead. */
+  get revoked(): Revoked {
+    return this.#revoked
   }
 
   /** Whether everything up to now has been heard. */
@@ -55,12 +62,21 @@ export class Following {
   take(piece: Bytes, at: Milliseconds, tell: (frame: FeedFrame) => void): void {
     for (const event of this.#parser.push(piece)) {
       const frame = readFrame(event.name, event.data)
+      if (frame?.event === 'view') this.#beginAnew()
       this.#advance(event, frame)
       if (frame === null) continue
-      this.revoked.apply(frame, at)
+      this.#revoked.apply(frame, at)
       this.#known?.apply(frame, at)
       tell(frame)
     }
+  }
+
+  #beginAnew(): void {
+    if (this.#isComplete || this.#known === null) this.#known = this.#revoked
+    this.#revoked = new Revoked(this.#mostRevoked)
+    this.#reached = null
+    this.#last = Number.NEGATIVE_INFINITY
+    this.#isComplete = false
   }
 
   #advance({ id }: StreamEvent, frame: FeedFrame | null): void {

@@ -19,6 +19,7 @@ export interface FeedCutoff {
 /** One event of the feed, read. */
 export type FeedFrame =
   | FeedCutoff
+  | { readonly event: 'view'; readonly position: number }
   | { readonly event: 'certificate'; readonly serial: string }
   | { readonly event: 'token'; readonly jti: string }
   | { readonly event: 'agent'; readonly spiffeId: string; readonly isSuspended: boolean }
@@ -39,6 +40,7 @@ const VALUES: Readonly<Record<FeedCutoffKind, (value: string) => boolean>> = {
 }
 
 const READERS: Readonly<Record<FeedFrame['event'], Reader>> = {
+  view: (data) => ({ event: 'view', position: whole(data, 'position', -1) }),
   cutoff: (data) => {
     const kind = text(data, 'kind', (value) => Object.hasOwn(VALUES, value)) as FeedCutoffKind
     return { event: 'cutoff', kind, value: text(data, 'value', VALUES[kind]), before: moment(data, 'before') }

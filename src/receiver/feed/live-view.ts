@@ -1,6 +1,6 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
+import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { ReceiverClock } from '../clock.ts'
 import { receiverError } from '../errors.ts'
 import { Following } from './following.ts'
@@ -29,7 +29,7 @@ export interface TrustFollower {
 export interface LiveViewOptions {
   readonly openFeed: OpenFeed
   readonly clock: Pick<ReceiverClock, 'monotonic'>
-  /** Refreshed at once when the feed says that authorities have changed. */
+  /** Refreshed at once when the feed says that authorities have changed, and when it breaks off. */
   readonly trust?: TrustFollower
   /** Told of every connection that failed or ended; the view serves on until it is too old. */
   readonly onFailure?: (error: unknown) => void
@@ -44,7 +44,6 @@ export interface LiveViewOptions {
 const DEFAULT_SILENCE: Milliseconds = 20 * SECOND
 const DEFAULT_PAUSE: Milliseconds = SECOND / 4
 const LONGEST_PAUSES = 20
-const CONTINUES_FOR: Milliseconds = 5 * MINUTE
 
 interface Held {
   readonly revoked: Revoked
@@ -55,7 +54,8 @@ interface Held {
 /**
  * A live view of what was taken back, from the feed. It counts from the moment when everything in force has been heard,
  * and is as old as the last word of the feed after that, on the monotonic clock. What breaks off is taken up where it
- * was; after anything that it does not understand the whole view is fetched anew, while the old one ages.
+ * was, unless the feed says that it begins anew; after anything that it does not understand the whole view is fetched
+ * anew. The old one ages meanwhile.
  */
 export class LiveView {
   readonly #options: LiveViewOptions
@@ -143,9 +143,7 @@ export class LiveView {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { openFeed, clock, silence = DEFAULT_SILENCE, most = MOST_REVOKED } = this.#options
-    // A server that cannot continue from there any more begins anew without saying so: suspensions would be kept for ever.
-    const position = this.age > CONTINUES_FOR ? null : this.#position
-    const following = new Following({ position, known: this.#held?.revoked ?? null, mostRevoked: most })
+    const following = new Following({ position: this.#position, known: this.#held?.revoked ?? null, mostRevoked: most })
     const lastEventId = following.position === null ? undefined : String(following.position)
     const connection = new Connection(signal, silence)
     try {
@@ -154,6 +152,8 @@ export class LiveView {
       }
     } finally {
       connection.end()
+      // It may have ended because our own authority is trusted no more: nobody could tell us over it.
+      if (following.isComplete && !signal.aborted) this.#reach(0)
     }
   }
 
@@ -180,8 +180,11 @@ export class LiveView {
   }
 
   #followTrust(frame: FeedFrame): void {
-    if (frame.event !== 'trust' && frame.event !== 'ready') return
-    this.#options.trust?.reach(frame.sequence).catch((error: unknown) => this.#options.onFailure?.(error))
+    if (frame.event === 'trust' || frame.event === 'ready') this.#reach(frame.sequence)
+  }
+
+  #reach(sequence: number): void {
+    this.#options.trust?.reach(sequence).catch((error: unknown) => this.#options.onFailure?.(error))
   }
 
   #rest(signal: AbortSignal): Promise<void> {

@@ -184,6 +184,51 @@ describe('a live view of the feed', () => {
     await eventually(() => !isDead())
   })
 
+  describe('that goes on where the feed cannot', () => {
+    const agent = 'spiffe://example.org/agent/classifier'
+
+    async function takenUp(): Promise<void> {
+      await liveView().start()
+      feed.say('agent', { spiffe_id: agent, state: 'suspended' })
+      await eventually(isDead)
+      clock.advance(1)
+      feed.heartbeat()
+      await eventually(() => view.age === 0)
+      feed.script = () => ''
+      feed.drop()
+      await eventually(() => feed.requests.length === 2)
+      expect(feed.requests[1]).toBe('1')
+      feed.raw(eventText('view', { position: 9 }))
+    }
+
+    it('keeps nothing of what is over by then, and drops it no sooner than the new view is complete', async () => {
+      await takenUp()
+      feed.raw(eventText('token', { jti: 'tok_a' }, 9))
+      await eventually(() => view.known?.token(taskTokenClaims({ id: 'tok_a' }), 'other') === 'jti')
+      expect(isDead()).toBe(true)
+      feed.raw(eventText('ready', { position: 9, sequence: 1 }))
+      await eventually(() => !isDead())
+      expect(isDead('tok_a')).toBe(true)
+    })
+
+    it('asks for the same again when the new view breaks off', async () => {
+      await takenUp()
+      feed.drop()
+      await eventually(() => feed.requests.length === 3)
+      expect(feed.requests[2]).toBe('1')
+      expect(isDead()).toBe(true)
+    })
+
+    it('hears all that is said while one new view after the other comes', async () => {
+      await takenUp()
+      feed.raw(eventText('ready', { position: 9, sequence: 1 }))
+      await eventually(() => !isDead())
+      feed.raw(eventText('view', { position: 10 }))
+      feed.raw(eventText('token', { jti }, 10))
+      await eventually(isDead)
+    })
+  })
+
   it('passes over events that it does not know', async () => {
     await liveView().start()
     feed.raw('id: 1\nevent: fanfare\ndata: {"loud":true}\n\n')

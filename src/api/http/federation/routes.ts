@@ -80,6 +80,8 @@ export const FEDERATION_ROUTES: readonly Route[] = [
     id: 'accessTokenKeys',
     summary: 'The keys that task tokens and introspection answers are verified with (RFC 7517)',
     path: '/oauth2/jwks',
+    // With the bundle it is what a receiver must have at once, also one whose own authority was compromised.
+    authentication: 'renewal',
     schema: { body: noBody, query: noQuery, answer: jwkSet },
     flow: (flows) => Promise.resolve(flows.authorities.current().oauthJwks()),
     render: (body) => ({ body, headers: CACHED }),
