@@ -186,7 +186,7 @@ describe('a receiver whose authority was compromised', () => {
     const { body } = await house.admin('/v1/authorities')
     const rows = body['items'] as readonly { readonly id: string; readonly kind: string; readonly state: string }[]
     const { id = '' } = rows.find(({ kind, state }) => kind === 'x509' && state === 'active') ?? {}
-    await done(`/v1/authorities/${id}/taint`, { reason: 'a rehearsal', within: 5 })
+    await done(`/v1/authorities/${id}/taint`, { reason: 'a rehearsal', within: 60 })
     const [before, serial] = [receiver.asked.length, receiver.live.identity.serial]
     await expect
       .poll(() => receiver.ofCertificate(old), { ...soon, timeout: 2000 })
