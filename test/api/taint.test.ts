@@ -10,7 +10,8 @@ let house: TestHouse
 let bot: Enrolled
 
 beforeAll(async () => {
-  house = await TestHouse.start()
+  // With nothing in reserve: a successor is made for the taint.
+  house = await TestHouse.start({ authorities: { standby: false } })
   await house.register('invoice-bot')
   bot = await house.enroll('invoice-bot')
   // One that does not renew, so that the taint is not over before it was seen.
@@ -49,6 +50,7 @@ describe('tainting the authority of a running server', () => {
     const id = await signing('x509')
     const dry = await house.admin(`/v1/authorities/${id}/taint`, { json: { dry_run: true } })
     expect(dry.body).toMatchObject({ dry_run: true, gate: null, affected: { identities: 2, more: false } })
+    expect(dry.body['unaware']).toMatchObject({ instances: 2, more: false })
     const done = await house.admin(`/v1/authorities/${id}/taint`, { json: { reason: 'a rehearsal', within: 600 } })
     expect(done.status).toBe(200)
     expect(done.body).toMatchObject({ changes: [{ authority: id, state: 'tainted' }, { state: 'active' }] })

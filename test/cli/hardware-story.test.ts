@@ -19,7 +19,11 @@ describe('scripts/quickstart --hardware', () => {
   it('keeps every key of the authorities in the token, where it cannot be read', () => {
     const keys = told.stdout.split('\n').filter((line) => line.trimStart().startsWith('private key '))
     const labels = keys.map((key) => /private key +([a-z0-9-]+)-aut-/.exec(key)?.[1]).sort()
-    expect(labels).toEqual(['access-token', 'checkpoint', 'events', 'jwt-svid', 'ocsp', 'status', 'wit-svid', 'x509'])
+    // One may be in reserve by then, and each issuing authority has a responder.
+    const several = labels.filter((label) => label === 'x509' || label === 'ocsp')
+    expect(new Set(several)).toEqual(new Set(['x509', 'ocsp']))
+    const others = labels.filter((label) => label !== 'x509' && label !== 'ocsp')
+    expect(others).toEqual(['access-token', 'checkpoint', 'events', 'jwt-svid', 'status', 'wit-svid'])
     expect(keys.filter((key) => !key.endsWith('  sensitive, always sensitive, never extractable'))).toEqual([])
   })
 
