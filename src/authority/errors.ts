@@ -17,6 +17,8 @@ export const AUTHORITY_ERRORS = {
   AUTHORITY_CANARY_FAILED: 'The trial certificate of the authority did not verify; the authority was not activated.',
   AUTHORITY_STILL_NEEDED: 'Something that the authority signed may still be in force.',
   AUTHORITY_MODE: 'The authorities in the store belong to another mode than the configured one.',
+  AUTHORITY_KEPT_BY_SERVER:
+    'The server makes, rotates and retires its OCSP responders itself; no step is taken by hand.',
   AUTHORITY_NOT_AWAITED:
     'No request of this server waits for the certificate. Import it where `writ ca prepare` made the request.',
   AUTHORITY_AWAITS_CEREMONY:

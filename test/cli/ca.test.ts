@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Background, until } from '../support/background.ts'
 import { run } from '../support/run.ts'
@@ -165,6 +166,19 @@ describe('writ ca', () => {
     const states = (await place.x509()).map(({ state }) => state).toSorted()
     expect(states).toEqual(['active', 'tainted'])
   }, 120_000)
+
+  it('leaves responders that are over out of the status, unless everything is asked for', async () => {
+    const place = new Place()
+    await place.init()
+    const store = new Sqlite(join(place.cwd, 'data', 'writ.db'))
+    // As a server leaves them behind by the hundred.
+    store.prepare(`UPDATE "Authority" SET "kind" = 'ocsp', "state" = 'retired' WHERE "kind" = 'events'`).run()
+    store.close()
+    const kinds = async (...flags: readonly string[]) =>
+      (JSON.parse(await place.done('ca', 'status', '--offline', '--json', ...flags)) as Row[]).map(({ kind }) => kind)
+    expect(await kinds()).not.toContain('ocsp')
+    expect(await kinds('--all')).toContain('ocsp')
+  })
 
   it('wants a folder for the requests of an offline root, and no key of it', async () => {
     const place = new Place()

@@ -19,7 +19,8 @@ const OFFLINE = ['--offline', 'work on the data folder; the server is stopped'] 
 
 export function authorityCommands(group: Command): void {
   const status = group.command('status').description('the authorities, how far each is, and what comes next')
-  action(example(status.option(...OFFLINE), 'writ ca status'), showStatus)
+  status.option('--all', 'also the OCSP responders that are over; there are many')
+  action(example(status.option(...OFFLINE), 'writ ca status', 'writ ca status --all'), showStatus)
   const prepare = group
     .command('prepare')
     .description('make one more authority; where a ceremony has to sign it, its key and the request')
@@ -45,7 +46,8 @@ type Progress = RotationAnswer['items'][number]
 
 async function showStatus(context: Context, options: Options): Promise<void> {
   const isOffline = options['offline'] === true
-  const rows = (isOffline ? await offlineRows(context) : await listAll(context, '/v1/authorities')) as JsonObject[]
+  const all = (isOffline ? await offlineRows(context) : await listAll(context, '/v1/authorities')) as JsonObject[]
+  const rows = options['all'] === true ? all : all.filter((row) => !isSpentResponder(row))
   const progress = isOffline ? [] : await readProgress(context)
   const now = context.clock.now()
   const about = new Map<JsonValue, Progress>(progress.map((one) => [one.authority, one]))
@@ -56,6 +58,11 @@ async function showStatus(context: Context, options: Options): Promise<void> {
     columns: COLUMNS,
     next: progress.flatMap(gateLine),
   })
+}
+
+/** A responder lives for days; those that are over say nothing any more. */
+function isSpentResponder({ kind, state }: JsonObject): boolean {
+  return kind === 'ocsp' && state === 'retired'
 }
 
 async function readProgress(context: Context): Promise<readonly Progress[]> {

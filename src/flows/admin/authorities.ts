@@ -93,7 +93,7 @@ export type StepOutcome = readonly Pick<AuthorityTransition, 'id' | 'set'>[]
 
 /**
  * Moves an authority on, or shows what that would change. `also` goes into the same commit.
- * @throws ROLE_REQUIRED, AUTHORITY_REASON_REQUIRED, and as `takeStep`, `taintAuthority`
+ * @throws ROLE_REQUIRED, AUTHORITY_KEPT_BY_SERVER, AUTHORITY_REASON_REQUIRED, and as `takeStep`, `taintAuthority`
  */
 export function stepAuthority(
   ports: AuthorityPorts,
@@ -104,12 +104,19 @@ export function stepAuthority(
   const attempt = { type: `authority.${request.step}`, actor: caller.name, object: `authority:${request.id}` }
   return recordingDenials(ports, attempt, async (watched) => {
     caller.requireRole('ca-admin')
+    await requireRotatedByHand(watched, request.id)
     const order = { ...orderOf(caller.name, request), also }
     // What holds a step is shown beside it, and does not keep anybody from looking.
     if (request.dryRun) return previewStep(watched, { ...order, urgent: true })
     const take = order.step === 'taint' ? taintAuthority : takeStep
     return (await take(watched, order)).transitions
   })
+}
+
+/** Responders come and go with the authorities that they answer for, within days. */
+async function requireRotatedByHand({ reader }: Pick<AuthorityPorts, 'reader'>, id: string): Promise<void> {
+  const responder = await reader.find('Authority', { id, kind: 'ocsp' })
+  if (responder !== null) throw authorityError('AUTHORITY_KEPT_BY_SERVER', { details: { authority: id } })
 }
 
 /** What a step would change now if `actor` took it, whatever holds it. @throws as `stepAuthority`, but for its role */

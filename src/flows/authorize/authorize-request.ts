@@ -9,9 +9,10 @@ import { readGrounds } from '../token-grounds.ts'
 import type { AskedRequest } from './asked-request.ts'
 import { authzError } from './errors.ts'
 import { proveHolder, type ProvePorts } from './prove-holder.ts'
-import { proxiedResource } from './proxied-resource.ts'
+import type { ProxiedResources } from './proxied-resource.ts'
 
 export interface AuthorizePorts extends Pick<StoryPorts, 'journal'>, ProvePorts {
+  readonly proxied: ProxiedResources
   /** Counts refusals of those of whom nothing is proved; a leaf for each would let anyone fill the log. */
   readonly unproven: { count(code: string): void }
 }
@@ -37,8 +38,8 @@ export async function authorizeRequest(
 ): Promise<AuthorizedRequest> {
   // 1. A proxy of exactly one resource: the audience is from there, whatever the request says.
   const attempt = { type: 'request.authorized', actor: proxy.name, object: 'resource:unknown' }
-  const resource = await recordingDenials(ports, attempt, ({ reader, profile }) =>
-    proxiedResource(reader, proxy, profile.trustDomain),
+  const resource = await recordingDenials(ports, attempt, ({ profile }) =>
+    ports.proxied.behind(proxy, profile.trustDomain),
   )
   // 2. A token for it, shown by whoever holds its key.
   const token = await counting(ports, () => proveHolder(ports, request, resource))

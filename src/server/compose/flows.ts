@@ -17,6 +17,7 @@ import { revokeApproved } from '#flows/approvals/revoke.ts'
 import { listApprovals, showApproval } from '#flows/approvals/show-approvals.ts'
 import { stepAuthorityApproved } from '#flows/approvals/step-authority.ts'
 import { authorizeRequest } from '#flows/authorize/authorize-request.ts'
+import { ProxiedResources } from '#flows/authorize/proxied-resource.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { showCrl } from '#flows/crl/show-crl.ts'
 import { completeTask } from '#flows/complete-task.ts'
@@ -63,6 +64,7 @@ type Bind = <Request, Answer>(
 /** The stories with their ports bound, as the API takes them. */
 export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: Keepers): Flows {
   const statusLists = new StatusLists(ports)
+  const proxied = new ProxiedResources(ports)
   const bind: Bind = (story) => (caller, request) => story(ports, caller, request)
   return {
     authorities: ports.authorities,
@@ -95,7 +97,7 @@ export function bindFlows(ports: ServerPorts, { denials, health, ocsp, feed }: K
     showCrl: (request) => showCrl({ shelf: ports.crlShelf, clock: ports.clock }, request),
     answerOcsp: (request) => ocsp.answer(request),
     openFeed: (caller, request) => openFeed({ ...ports, feed }, caller, request),
-    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, unproven: denials }, caller, request),
+    authorizeRequest: (caller, request) => authorizeRequest({ ...ports, proxied, unproven: denials }, caller, request),
     ...adminFlows(ports, bind),
   }
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { askForAuthority, forecastStep, stepAuthority, type StepRequest } from '#flows/admin/authorities.ts'
+import { keepDelegates } from '#flows/keep-delegates.ts'
 import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { showRotation } from '#flows/rotation/show-rotation.ts'
 import { takeStep } from '#flows/transition-authority.ts'
@@ -149,6 +150,16 @@ describe('a step that is refused', () => {
     expect(await codeOf('publish', first.id)).toBe('AUTHORITY_TRANSITION')
     const leaves = world.store.leaves.filter(({ bytes }) => Buffer.from(bytes).toString().includes('deny:AUTHORITY_'))
     expect(leaves.length).toBeGreaterThanOrEqual(8)
+  })
+
+  it('is refused for responders, which the server keeps itself', async () => {
+    await keepDelegates(world.ports)
+    const { id } = byState(world, 'ocsp', 'active')
+    for (const step of ['publish', 'activate', 'rollback', 'retire', 'taint'] as const) {
+      expect(await codeOf(step, id)).toBe('AUTHORITY_KEPT_BY_SERVER')
+      expect(await codeOf(step, id, { dryRun: true })).toBe('AUTHORITY_KEPT_BY_SERVER')
+    }
+    expect(states(world, 'ocsp')).toEqual(['active'])
   })
 
   it('is refused to whoever is no CA admin', async () => {
