@@ -1,6 +1,6 @@
 import { authorityError, type AuthorityRecord } from '#authority/index.ts'
 import { after, type Instant } from '#kernel/instant.ts'
-import { cutoffKey, FOR_EVER, keptReason, raiseCutoff } from '#revocation/index.ts'
+import { cutoffKey, FOR_EVER, keptReason, raiseCutoff, revocationNotice } from '#revocation/index.ts'
 import type { Change, Guard, OutboxEvent, Reader } from '../ports.ts'
 import { RENEWAL_AFTER_TAINT, type TransitionOrder } from './order.ts'
 
@@ -62,6 +62,11 @@ export async function cutOffAuthority(
   return {
     guards: [guard, unchanged],
     changes: [change],
-    events: [{ type: 'credential.revoked', data: { handle: 'authority', value: subject.id } }],
+    events: [
+      {
+        type: 'credential.revoked',
+        data: { handle: 'authority', value: subject.id, ...revocationNotice(by.at, [change.row]) },
+      },
+    ],
   }
 }
