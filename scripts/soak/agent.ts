@@ -43,6 +43,8 @@ export async function newcomer(origin: string, joinToken: string): Promise<LiveI
 }
 
 export async function listen(server: Server): Promise<string> {
+  // Longer than any client keeps an idle connection: otherwise a call may meet the end of it.
+  server.keepAliveTimeout = 2 * PATIENCE
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`
 }
