@@ -6,6 +6,7 @@ import { request, type Agent } from 'undici'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
 import {
   anchorsOf,
+  bundleOf,
   credentialOf,
   enroll,
   keepServerFresh,
@@ -14,62 +15,65 @@ import {
   trustOfJoinToken,
   verifiedAgent,
   type Identity,
-  type TaskToken,
 } from '#client/index.ts'
+import { JwtSvid, KeySet } from '#jwt/index.ts'
 import { SECOND } from '#kernel/instant.ts'
 import { Secret } from '#kernel/secret.ts'
-import { createReceiver, RefreshingTrust, requireTask } from '#receiver/index.ts'
 import { parseJoinToken } from '#wire/index.ts'
-import { AGENT, AUDIENCE, ISSUER, TRUST_DOMAIN, type SoakServer } from './server.ts'
+import { whyOf } from './names.ts'
+import { AUDIENCE, isMember } from './server.ts'
 
-const clock = new SystemClock()
-const random = new SystemRandom()
+export const clock = new SystemClock()
+export const random = new SystemRandom()
 
 /** As a bundle with a short hint would have it. */
 const LOOKS_EVERY = 2 * SECOND
-const SERVICE_ID = `spiffe://${TRUST_DOMAIN}/agent/${AGENT}`
-const isMember = (id: string): boolean => id.startsWith(`${SERVICE_ID}/`)
+/** The machine may be busy with other things. */
+const PATIENCE = 30 * SECOND
 
-/** An agent that calls others, and is called: by whoever is of its trust domain at `/peer`, for a task at `/task`. */
+/** Enrolls with a join token, and keeps fresh from then on. */
+export async function newcomer(origin: string, joinToken: string): Promise<LiveIdentity> {
+  const identity = await enroll({
+    server: origin,
+    trust: trustOfJoinToken(parseJoinToken(joinToken)),
+    evidence: { attestor: 'join_token', token: new Secret(joinToken) },
+    clock,
+  })
+  return new LiveIdentity(identity, { clock, random, accepts: isMember, looksAtLeastEvery: LOOKS_EVERY })
+}
+
+export async function listen(server: Server): Promise<string> {
+  // Longer than any client keeps an idle connection: otherwise a call may meet the end of it.
+  server.keepAliveTimeout = 2 * PATIENCE
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`
+}
+
+export async function close(server: Server): Promise<void> {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+}
+
+/** An agent that calls others, and is called: over mTLS at `/peer`, and with a JWT-SVID besides at `/svid`. */
 export class SoakAgent {
   readonly live: LiveIdentity
   readonly url: string
   readonly #server: Server
-  readonly #trust: RefreshingTrust
-  readonly #timer: NodeJS.Timeout
 
-  private constructor(live: LiveIdentity, server: Server, trust: RefreshingTrust) {
+  private constructor(live: LiveIdentity, server: Server, url: string) {
     this.live = live
-    this.url = `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`
     this.#server = server
-    this.#trust = trust
-    this.#timer = setInterval(() => void trust.refresh().catch(() => undefined), LOOKS_EVERY)
+    this.url = url
     keepServerFresh(server, live)
   }
 
-  static async start(server: SoakServer): Promise<SoakAgent> {
-    const text = await server.joinToken()
-    const identity = await enroll({
-      server: server.origin,
-      trust: trustOfJoinToken(parseJoinToken(text)),
-      evidence: { attestor: 'join_token', token: new Secret(text) },
-      clock,
-    })
-    const live = new LiveIdentity(identity, { clock, random, accepts: isMember, looksAtLeastEvery: LOOKS_EVERY })
-    const trust = new RefreshingTrust({
-      trustDomain: identity.spiffeId.trustDomain,
-      fetchBundle: () => live.session.fetchBundle(),
-      fetchJwks: () => live.session.fetchJwks(),
-      clock,
-      maxStaleness: 60 * SECOND,
-    })
-    await trust.start()
-    const listening = createServer(liveTlsOptions(live), handlerOf(live, trust))
-    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
-    return new SoakAgent(live, listening, trust)
+  static async start(origin: string, joinToken: string): Promise<SoakAgent> {
+    const live = await newcomer(origin, joinToken)
+    const server = createServer(liveTlsOptions(live), (incoming, response) => void answer(live, incoming, response))
+    return new SoakAgent(live, server, await listen(server))
   }
 
-  /** Connections of their own, with the certificate of now, that trust whom this agent trusts at that moment. */
+  /** Connections of their own, with the certificate given, that trust whom this agent trusts at that moment. */
   connect(identity: Identity = this.live.identity): Agent {
     return verifiedAgent({
       trust: () => ({ kind: 'anchors', anchors: anchorsOf(this.live.identity) }),
@@ -77,46 +81,53 @@ export class SoakAgent {
       trustAgain: () => this.live.refreshTrust(),
       ...credentialOf(identity),
       clock,
+      connectTimeout: PATIENCE,
     })
   }
 
-  async newToken(): Promise<{ readonly task: string; readonly token: TaskToken }> {
-    const authority = [{ type: 'task' as const, resource: AUDIENCE, actions: ['read'] }]
-    const task = await this.live.session.openTask({ authority })
-    return { task: task.id, token: await this.live.exchange({ task: task.id, resource: AUDIENCE }) }
-  }
-
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#trust.close()
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server.close(resolve))
+    await close(this.#server)
     await this.live.close()
   }
 }
 
-/** One call to `/peer` over a connection of `connect`; answers the status. */
-export async function callPeer(over: Agent, url: string): Promise<number> {
-  const { statusCode, body } = await request(`${url}/peer`, { dispatcher: over })
-  await body.dump()
-  return statusCode
+/** One call to another agent. @throws TypeError with what it said when it refuses */
+export async function callPeer(over: Agent, url: string, svid?: string): Promise<void> {
+  const path = svid === undefined ? '/peer' : '/svid'
+  const headers = svid === undefined ? {} : { authorization: `Bearer ${svid}` }
+  const { statusCode, body } = await request(`${url}${path}`, { dispatcher: over, headers })
+  const text = await body.text()
+  if (statusCode !== 200) throw new TypeError(`refused with ${String(statusCode)}: ${text}`)
 }
 
-type Handler = (incoming: IncomingMessage, response: ServerResponse) => void
+async function answer(live: LiveIdentity, { url, socket, headers }: IncomingMessage, response: ServerResponse) {
+  try {
+    if (!(socket instanceof TLSSocket)) throw new TypeError('not over TLS')
+    await live.peerOf(socket)
+    if (url === '/svid') await checkSvid(live, headers.authorization?.replace('Bearer ', '') ?? '')
+    response.end('done')
+  } catch (error) {
+    response.writeHead(403).end(whyOf(error))
+  }
+}
 
-function handlerOf(live: LiveIdentity, trust: RefreshingTrust): Handler {
-  const receiver = createReceiver({ audience: AUDIENCE, issuer: ISSUER, trust, allow: [SERVICE_ID], clock })
-  const task = requireTask(receiver, { actions: ['read'] })
-  return (incoming, response) => {
-    if (incoming.url === '/task') {
-      void task(incoming, response, () => response.end('done'))
-      return
-    }
-    const { socket } = incoming
-    if (!(socket instanceof TLSSocket)) return
-    live.peerOf(socket).then(
-      (id) => response.end(id.toString()),
-      () => response.writeHead(403).end(),
-    )
+/** A key that is newer than our bundle makes us fetch that, as a certificate of a newer authority does. */
+async function checkSvid(live: LiveIdentity, svid: string): Promise<void> {
+  const verify = () =>
+    JwtSvid.verify(svid, {
+      keysOf: (domain) =>
+        domain.equals(live.identity.spiffeId.trustDomain)
+          ? KeySet.fromBundle(bundleOf(live.identity), 'jwt-svid')
+          : undefined,
+      audience: AUDIENCE,
+      audienceRule: 'sole',
+      now: clock.now(),
+      skew: SECOND,
+    })
+  try {
+    verify()
+  } catch {
+    await live.refreshTrust().catch(() => undefined)
+    verify()
   }
 }

@@ -1,32 +1,57 @@
 /**
- * `npm run soak [-- --minutes 10 --agents 50 --database sqlite|postgresql --hurried]`: one real server, agents that talk
- * to one another over mTLS and to services with task tokens, while the keys of access tokens and JWT-SVIDs and the
- * issuing authority are each rotated, rolled back once and tainted once. Exit code 1 unless no handshake failed, no valid
- * token was refused and nothing invalid was accepted. It lasts as long as the rotations take, and at least `--minutes`;
- * `--hurried` has agents renew when they are told, where otherwise everybody is waited for.
+ * `npm run soak [-- --minutes 10 --agents 50 --workers 2 --mode rooted|self-rooted --database sqlite|postgresql --hurried
+ * --json]`: one real server, agents that talk to one another over mTLS and to services with task tokens, while the
+ * issuing authority, the root (in rooted mode) and the keys of access tokens and JWT-SVIDs are each rotated, rolled back
+ * and tainted over the admin API. Exit code 1 unless no handshake and no call failed, no valid token was refused and
+ * nothing invalid was accepted. It lasts as long as the rotations take, and at least `--minutes`.
  */
 import { parseArgs } from 'node:util'
-import { soak } from './soak.ts'
+import { soak, type SoakReport } from './soak.ts'
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     agents: { type: 'string', default: '50' },
+    workers: { type: 'string', default: '2' },
+    mode: { type: 'string', default: 'rooted' },
     database: { type: 'string', default: 'sqlite' },
     hurried: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
   },
 })
 
 const started = performance.now()
-const elapsed = (): string => `${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s`
 
-const counters = await soak({
+/** With `--json` the report alone is on standard output. */
+function said(text: string): void {
+  const elapsed = ((performance.now() - started) / 1000).toFixed(0).padStart(4)
+  ;(values.json ? process.stderr : process.stdout).write(`${elapsed} s  ${text}\n`)
+}
+
+function print({ steps, figures, refusals, excuses, examples, clean, mode, agents, seconds }: SoakReport): void {
+  const lines = [
+    `\n${String(agents)} agents, ${mode}, ${seconds.toFixed(0)} s`,
+    ...steps.map(({ name, took }) => `${(took / 1000).toFixed(1).padStart(8)} s  ${name}`),
+    ...Object.entries({ ...figures }).map(([name, value]) => `${String(value).padStart(8)}  ${name}`),
+    '\nwhat was dead, and what was said to it:',
+    ...Object.entries(refusals).map(([name, count]) => `${String(count).padStart(8)}  ${name}`),
+    '\nrefused because its key had been tainted a moment before:',
+    ...Object.entries(excuses).map(([name, count]) => `${String(count).padStart(8)}  ${name}`),
+    ...(examples.length === 0 ? [] : ['\nwhat must not have happened:', ...examples]),
+    clean ? '\nclean' : '\nNOT clean',
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+const report = await soak({
   minutes: Number(values.minutes),
   agents: Number(values.agents),
+  workers: Number(values.workers),
   provider: values.database === 'postgresql' ? 'postgresql' : 'sqlite',
+  mode: values.mode === 'self-rooted' ? 'self-rooted' : 'rooted',
   isHurried: values.hurried,
-  said: (text) => process.stdout.write(`${elapsed()}  ${text}\n`),
+  said,
 })
-process.stdout.write(`${elapsed()}  ${JSON.stringify(counters.figures)}\n`)
-for (const example of counters.examples) process.stdout.write(`  ${example}\n`)
-process.exitCode = counters.isClean ? 0 : 1
+if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+else print(report)
+process.exitCode = report.clean ? 0 : 1

@@ -1,160 +1,163 @@
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
-import { bundleOf, pemKeyOf, withSession, type Identity, type TaskToken } from '#client/index.ts'
-import { callPeer, type SoakAgent } from './agent.ts'
-import type { Counters } from './counters.ts'
-import type { Operator } from './operator.ts'
-import { AUDIENCE } from './server.ts'
+import type { AuthorityView } from '#wire/index.ts'
+import type { DeadSince } from './attacks.ts'
+import type { Fleet } from './fleet.ts'
+import type { Ledger } from './ledger.ts'
+import { issuerOf } from './names.ts'
+import { keyOf, unlessDone, until, type Kind, type Operator } from './operator.ts'
+import { now } from './recorder.ts'
+import type { Mode } from './server.ts'
+import type { Where } from './sightings.ts'
 import { pause } from './traffic.ts'
-
-const means = { clock: new SystemClock(), random: new SystemRandom() }
-
-/** Longer than any call between getting a token and showing it. */
-const IN_FLIGHT = 3_000
 
 export interface Stage {
   readonly operator: Operator
-  readonly agents: readonly SoakAgent[]
-  readonly counters: Counters
-  /** Whether agents renew on demand; else everybody is waited for. */
-  readonly isHurried: boolean
-  readonly said: (text: string) => void
+  readonly fleet: Fleet
+  readonly ledger: Ledger
+  readonly mode: Mode
+  /** How long each state is kept at least, in milliseconds. */
+  readonly holds: number
+  /** Seconds in which those who hold certificates of a tainted authority may renew. */
+  readonly within: number
+  readonly allowance: number
+  /** Does a step, and writes down how long it took. */
+  readonly step: <Value>(name: string, action: () => Promise<Value>) => Promise<Value>
 }
 
-/** One key of tokens: rotated, rolled back, rotated again; then the old one is tainted, and what it signed is tried. */
+/** The key of tokens: rotated, rolled back and rotated again; then the one that signs is tainted. */
 export async function rotateTokenKey(stage: Stage, kind: 'access-token' | 'jwt-svid'): Promise<void> {
-  const { operator, agents, counters, said } = stage
-  const [agent, peer] = agents
-  if (agent === undefined || peer === undefined) return
+  const { operator, fleet, step } = stage
   const old = await operator.active(kind)
-  const next = await operator.published(kind)
-  await operator.step(next, 'activate')
-  said(`${kind}: activated`)
-  await pause(IN_FLIGHT)
-  await operator.step(next, 'rollback')
-  said(`${kind}: rolled back`)
-  await pause(IN_FLIGHT)
-  const { token } = await agent.newToken()
-  const { token: svid } = await agent.live.session.jwtSvid(AUDIENCE)
-  await operator.step(next, 'activate')
-  await pause(IN_FLIGHT)
-  await operator.step(old, 'taint')
-  await operator.adopted()
-  await pause(IN_FLIGHT)
-  said(`${kind}: the old one is tainted`)
-  if (kind === 'access-token') await tryToken(counters, agent, { token, url: `${peer.url}/task` })
-  else for (const { live } of agents) tryKey(counters, live.identity, kidOf(svid.reveal()))
+  const next = await backAndForth(stage, kind, old)
+  await step(`${kind}: the first one is retired`, async () => {
+    await fleet.settled()
+    await unnoticed(stage, [old], () => operator.retire(old))
+  })
+  await step(`${kind}: one more published`, () => operator.published(kind))
+  await fleet.steal(kind)
+  await step(`${kind}: the one that signs is tainted`, async () => {
+    const answered = await taint(stage, next)
+    const [where, attack] =
+      kind === 'access-token' ? (['service', 'accessToken'] as const) : (['peer', 'jwtSvid'] as const)
+    // Peers go by their bundle, and look at it now and then.
+    await operator.adopted()
+    dead(stage, { keys: [next], where, from: where === 'service' ? answered : now() })
+    await pause(answered + stage.allowance - now())
+    await fleet.attack({ label: kind, with: attack, dead: { [where]: answered } })
+  })
 }
 
-/** The same for the issuing authority: also the server's certificate changes, and every agent's. */
+/** The issuing authority, whose holders have to renew each time. */
 export async function rotateIssuer(stage: Stage): Promise<void> {
-  const { operator, agents, counters, said } = stage
+  const { operator, step } = stage
   const old = await operator.active('x509')
-  const stolen = agents.slice(0, 3).map(({ live }) => live.identity)
-  const next = await operator.published('x509')
-  await operator.step(next, 'activate')
-  await left(stage, old)
-  said('x509: activated, and everybody has left the old one')
-  await operator.step(next, 'rollback')
-  await left(stage, next)
-  said('x509: rolled back, and everybody has left the new one')
-  await operator.step(next, 'activate')
-  await left(stage, old)
-  await operator.step(old, 'taint')
-  await operator.adopted()
-  await pause(IN_FLIGHT)
-  said('x509: the old one is tainted')
-  for (const identity of stolen) await tryCertificate(counters, agents, identity)
+  const next = await backAndForth(stage, 'x509', old)
+  await step('x509: the first one is retired', () => unnoticed(stage, [old], () => operator.retire(old)))
+  await step('x509: one more published', () => operator.published('x509'))
+  await taintIssuers(stage, 'x509: the one that signs is tainted', next)
 }
 
-async function left({ operator, agents, isHurried }: Stage, authority: string): Promise<void> {
-  if (isHurried) await Promise.all(agents.map(({ live }) => live.renew()))
-  await operator.abandoned(authority)
-  // Connections that last were made with the certificate before.
-  await pause(isHurried ? 12_000 : 15_000)
-}
-
-/** A task token that was killed: its task is called off. */
-export async function tryDeadToken({ agents, counters }: Stage): Promise<void> {
-  const [agent] = agents
-  if (agent === undefined) return
-  const { task, token } = await agent.newToken()
-  await agent.live.session.revokeTask(task)
-  counters.count('invalidTried')
-  const { active } = await agent.live.session.introspect(token.token.reveal())
-  if (active) counters.wrong('invalidAccepted', 'a token of a task that was called off')
-}
-
-async function tryToken(
-  counters: Counters,
-  agent: SoakAgent,
-  { token, url }: { readonly token: TaskToken; readonly url: string },
-): Promise<void> {
-  counters.count('invalidTried')
-  const answer = await agent.live.fetch(url, token)
-  await answer.text()
-  if (answer.status === 200) counters.wrong('invalidAccepted', 'a token of a tainted key')
-}
-
-function tryKey(counters: Counters, identity: Identity, kid: string): void {
-  counters.count('invalidTried')
-  if (bundleOf(identity).tokenAuthority('jwt-svid', kid) !== undefined) {
-    counters.wrong('invalidAccepted', 'a tainted JWT-SVID key is in the bundle of an agent')
-  }
-}
-
-function kidOf(token: string): string {
-  const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { kid?: string }
-  return header.kid ?? ''
-}
-
-/** A certificate under the tainted authority: to a peer, to the server, and as the certificate of an impostor. */
-async function tryCertificate(counters: Counters, agents: readonly SoakAgent[], stolen: Identity): Promise<void> {
-  const [agent, peer] = agents.filter(({ live }) => live.identity.instance !== stolen.instance)
-  if (agent === undefined || peer === undefined) return
-  const attempts: readonly (readonly [string, () => Promise<boolean>])[] = [
-    ['by a peer', () => isLetIn(agent, peer.url, stolen)],
-    ['by the server', () => isServed({ ...stolen, bundleJson: agent.live.identity.bundleJson })],
-    ['as a service', () => isCalled(agent, stolen)],
-  ]
-  for (const [where, accepted] of attempts) {
-    counters.count('invalidTried')
-    if (await accepted()) counters.wrong('invalidAccepted', `a certificate of a tainted authority, ${where}`)
-  }
-}
-
-async function isLetIn(agent: SoakAgent, url: string, stolen: Identity): Promise<boolean> {
-  const over = agent.connect(stolen)
-  try {
-    return (await callPeer(over, url)) === 200
-  } finally {
-    await over.close()
-  }
-}
-
-async function isServed(stolen: Identity): Promise<boolean> {
-  try {
-    await withSession(stolen, means, (session) => session.listTasks())
-    return true
-  } catch {
-    return false
-  }
-}
-
-async function isCalled(agent: SoakAgent, stolen: Identity): Promise<boolean> {
-  const impostor = createServer({ cert: stolen.chainPem, key: pemKeyOf(stolen).reveal() }, (_incoming, response) =>
-    response.end(),
+/** The root, with everything under it. */
+export async function rotateRoot(stage: Stage): Promise<void> {
+  const { operator, step } = stage
+  const old = await operator.active('x509-root')
+  const [issuer, next] = [await operator.active('x509'), await backAndForth(stage, 'x509-root', old)]
+  await step('x509: everybody has left the first root', async () => {
+    await issueUnder(operator, next)
+    await operator.left(issuer, ({ live }) => issuerOf(live.identity))
+  })
+  await step('x509-root: the first one is retired', () =>
+    unnoticed(stage, [issuer], async () => {
+      await operator.retire(issuer)
+      await operator.retire(old)
+    }),
   )
-  await new Promise<void>((resolve) => impostor.listen(0, '127.0.0.1', resolve))
-  const over = agent.connect()
-  try {
-    return (await callPeer(over, `https://127.0.0.1:${String((impostor.address() as AddressInfo).port)}`)) === 200
-  } catch {
-    return false
-  } finally {
-    await over.close()
-    impostor.closeAllConnections()
-    await new Promise((resolve) => impostor.close(resolve))
-  }
+  await step('x509-root: one more published', () => operator.published('x509-root'))
+  await taintIssuers(stage, 'x509-root: the one that signs is tainted', next)
+}
+
+/** Activates a new one, goes back to the old one, and forth again. */
+async function backAndForth(stage: Stage, kind: Kind, old: AuthorityView): Promise<AuthorityView> {
+  const { operator, step, holds } = stage
+  const left = (one: AuthorityView) =>
+    kind === 'x509' ? operator.left(one, ({ live }) => issuerOf(live.identity)) : pause(holds)
+  const next = await step(`${kind}: published`, () => operator.published(kind))
+  await step(`${kind}: activated`, async () => {
+    await operator.activate(next)
+    await left(old)
+  })
+  await step(`${kind}: rolled back`, async () => {
+    await operator.step(next.id, 'rollback')
+    await left(next)
+  })
+  await step(`${kind}: activated again`, async () => {
+    await operator.activate(next)
+    await left(old)
+  })
+  return next
+}
+
+/** The server makes one itself as soon as another root signs, but waits with it for as long as it is in no hurry. */
+async function issueUnder(operator: Operator, root: AuthorityView): Promise<void> {
+  const find = async () =>
+    (await operator.authorities()).find(
+      ({ kind, issuer, state }) => kind === 'x509' && issuer === root.id && state !== 'retired' && state !== 'tainted',
+    )
+  await until('an issuing authority under the new root', async () => (await find()) !== undefined)
+  const issuer = await find()
+  if (issuer === undefined) return
+  await unlessDone(operator.publish(issuer))
+  await unlessDone(operator.activate(issuer))
+}
+
+/** Of what is not in use any more nobody may notice that it goes. */
+async function unnoticed(
+  { ledger }: Stage,
+  gone: readonly AuthorityView[],
+  act: () => Promise<unknown>,
+): Promise<void> {
+  const from = now()
+  await act()
+  ledger.tainted({ keys: gone.map(keyOf), from, until: now(), unused: true })
+}
+
+/** Taints the one that signs; answers when the server had done it. */
+async function taint({ operator, ledger, within }: Stage, { id }: AuthorityView): Promise<number> {
+  const from = now()
+  const changed = await operator.step(id, 'taint', { reason: 'soak', within })
+  const answered = now()
+  const tainted = (await operator.authorities()).filter((one) => changed.includes(one.id) && one.state === 'tainted')
+  ledger.tainted({ keys: tainted.map(keyOf), from, until: answered, unused: false })
+  return answered
+}
+
+async function taintIssuers(stage: Stage, name: string, subject: AuthorityView): Promise<void> {
+  const { operator, fleet, step, mode } = stage
+  const issuer = await operator.active('x509')
+  await fleet.steal(name)
+  // A bundle without the authority, or without its root, is obeyed by everybody; under a root that stays, feed and CRL say it.
+  const isOut = mode === 'self-rooted' || subject.kind === 'x509-root'
+  const since: { -readonly [Place in keyof DeadSince]: DeadSince[Place] } = {}
+  await step(name, async () => {
+    since.server = await taint(stage, subject)
+    await operator.left(issuer, ({ live }) => issuerOf(live.identity))
+    await operator.adopted()
+    if (isOut) [since.peer, since.service] = [now(), since.server]
+    dead(stage, { keys: [issuer], where: 'server', from: since.server })
+  })
+  await step(`${name}, and what it signed is revoked`, async () => {
+    await operator.over(subject)
+    await operator.over(issuer)
+    since.service ??= now()
+    dead(stage, { keys: [issuer], where: 'service', from: since.service })
+    if (since.peer !== undefined) dead(stage, { keys: [issuer], where: 'peer', from: since.peer })
+    await pause(since.service + stage.allowance - now())
+    await fleet.attack({ label: name, with: 'certificate', dead: since })
+  })
+}
+
+function dead(
+  { ledger }: Stage,
+  { keys, where, from }: { readonly keys: readonly AuthorityView[]; readonly where: Where; readonly from: number },
+): void {
+  for (const key of keys) ledger.died({ key: keyOf(key), where, from })
 }

@@ -12,9 +12,18 @@ import { storePassword } from '../../test/support/store-password.ts'
 export const TRUST_DOMAIN = 'soak.example'
 export const ISSUER = 'https://localhost'
 export const AUDIENCE = 'https://service.soak.example'
-export const AGENT = 'soak'
+/** Who talks, and who is talked to with task tokens. */
+export type Role = 'soak' | 'service'
+export const AGENT_ID = `spiffe://${TRUST_DOMAIN}/agent/soak`
+const SERVICE_ID = `spiffe://${TRUST_DOMAIN}/agent/service`
 
-const FLAGS = ['--conditions=writ-source', '--disable-warning=ExperimentalWarning']
+export function isMember(id: string): boolean {
+  return id.startsWith(`${AGENT_ID}/`) || id.startsWith(`${SERVICE_ID}/`)
+}
+
+export type Mode = 'self-rooted' | 'rooted'
+
+export const FLAGS = ['--conditions=writ-source', '--disable-warning=ExperimentalWarning']
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 interface Parts {
@@ -39,13 +48,13 @@ export class SoakServer {
     this.#admin = unixOrigin(join(parts.data, 'admin.sock'))
   }
 
-  static async start(provider: Provider): Promise<SoakServer> {
+  static async start(provider: Provider, mode: Mode): Promise<SoakServer> {
     const folder = mkdtempSync(join(tmpdir(), 'writ-soak-'))
     const data = join(folder, 'data')
     const database = await createDatabase(provider, folder)
     await initServer({
       data,
-      values: configOf(provider, database),
+      values: configOf(provider, mode, database),
       admin: { uid: process.getuid?.() ?? 0, name: 'soak' },
     })
     const child = spawn(process.execPath, [...FLAGS, MAIN, 'server', 'run', '--json', '--data', data], {
@@ -63,20 +72,16 @@ export class SoakServer {
 
   async register(): Promise<void> {
     const actions = ['read']
-    const id = `spiffe://${TRUST_DOMAIN}/agent/${AGENT}`
-    await this.admin('POST', '/v1/resources', { audience: AUDIENCE, owner: 'soak', spiffe_ids: [id], actions })
-    await this.admin('POST', '/v1/agents', {
-      name: AGENT,
-      owner: 'soak',
-      permissions: [{ audience: AUDIENCE, actions }],
-      // The least that there is, so that minutes see many renewals.
-      x509_lifetime: 300,
-      token_lifetime: 30,
-    })
+    const resource = { audience: AUDIENCE, owner: 'soak', spiffe_ids: [SERVICE_ID], actions }
+    await this.admin('POST', '/v1/resources', resource)
+    // The least that there is.
+    const common = { owner: 'soak', x509_lifetime: 300, token_lifetime: 30 }
+    await this.admin('POST', '/v1/agents', { name: 'soak', permissions: [{ audience: AUDIENCE, actions }], ...common })
+    await this.admin('POST', '/v1/agents', { name: 'service', permissions: [], ...common })
   }
 
-  async joinToken(): Promise<string> {
-    const { token } = await this.admin('POST', '/v1/join-tokens', { agent: AGENT })
+  async joinToken(agent: Role): Promise<string> {
+    const { token } = await this.admin('POST', '/v1/join-tokens', { agent })
     return typeof token === 'string' ? token : ''
   }
 
@@ -90,12 +95,12 @@ export class SoakServer {
   }
 }
 
-function configOf(provider: Provider, database: TestDatabase) {
+function configOf(provider: Provider, mode: Mode, database: TestDatabase) {
   const { passwordFile } = storePassword()
   const password = passwordFile === undefined ? {} : { password_file: passwordFile }
   const store = provider === 'sqlite' ? {} : { database: { url: database.url, ...password } }
   const listen = { https: '127.0.0.1:0', status: null, health: null }
-  return { trust_domain: TRUST_DOMAIN, public_url: ISSUER, listen, ...store }
+  return { trust_domain: TRUST_DOMAIN, public_url: ISSUER, mode, listen, ...store }
 }
 
 async function originOf(child: ChildProcess): Promise<string> {

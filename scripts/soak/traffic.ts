@@ -1,27 +1,46 @@
-import type { Agent } from 'undici'
-import { isWritError } from '#kernel/errors.ts'
+import type { TaskToken } from '#client/index.ts'
 import { callPeer, type SoakAgent } from './agent.ts'
-import type { Counters } from './counters.ts'
+import { issuerOf, keyOfToken, keysIn, whyOf } from './names.ts'
+import { now, type Recorder } from './recorder.ts'
+import { AUDIENCE } from './server.ts'
+import { ACCEPTED, type Failure, type KeyName } from './sightings.ts'
 
-const PAUSE = 1_000
-/** How long a connection that lasts is used, one call after the other. */
-const LASTS = 10_000
+/** Where everybody is, and how fast they go. */
+export interface World {
+  readonly peers: readonly string[]
+  readonly services: readonly string[]
+  /** The mean pause between two things of a kind that an agent does; milliseconds, as all of these. */
+  readonly pace: number
+  /** How long a connection that lasts is used, one call after the other. */
+  readonly lasts: number
+  /** Each agent renews this often, so that every step meets certificates of all ages. */
+  readonly renewsEvery: number
+  /** How long a receiver may take to hear that something is dead. */
+  readonly allowance: number
+}
 
-/** Every agent talks to another one all the time: over a new connection, over one that lasts, and with a task token. */
+/** An agent talks to others all the time: over new connections and lasting ones, with JWT-SVIDs and with task tokens. */
 export class Traffic {
+  readonly #world: World
   readonly #agents: readonly SoakAgent[]
-  readonly #counters: Counters
+  readonly #recorder: Recorder
   readonly #running: Promise<unknown>
+  readonly #underWay = new Set<Promise<unknown>>()
   #stopped = false
+  #killed = 0
 
-  constructor(agents: readonly SoakAgent[], counters: Counters) {
+  constructor(agents: readonly SoakAgent[], world: World, recorder: Recorder) {
     this.#agents = agents
-    this.#counters = counters
+    this.#world = world
+    this.#recorder = recorder
+    const { pace, renewsEvery } = world
     this.#running = Promise.all(
       agents.flatMap((agent) => [
-        this.#again(agent, (peer) => this.#briefly(agent, peer)),
-        this.#again(agent, (peer) => this.#lastingly(agent, peer)),
-        this.#again(agent, (peer) => this.#forTask(agent, peer)),
+        this.#again(pace, () => this.#briefly(agent)),
+        this.#again(pace, () => this.#lastingly(agent)),
+        this.#again(pace * 2, () => this.#withSvid(agent)),
+        this.#again(pace, () => this.#forTask(agent)),
+        this.#again(renewsEvery, () => this.#renew(agent)),
       ]),
     )
   }
@@ -31,66 +50,173 @@ export class Traffic {
     await this.#running
   }
 
-  async #again(agent: SoakAgent, talk: (peer: SoakAgent) => Promise<void>): Promise<void> {
-    await pause(Math.random() * PAUSE)
+  /** Resolves when everything has ended that has begun until now. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay)
+  }
+
+  /** Everybody renews now. */
+  async renewAll(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => this.#renew(agent)))
+  }
+
+  async #again(mean: number, act: () => Promise<void>): Promise<void> {
+    await this.#rest(Math.random() * mean)
     while (!this.#stopped) {
-      const others = this.#agents.filter((one) => one !== agent)
-      const peer = others[Math.floor(Math.random() * others.length)]
-      if (peer !== undefined) {
-        await talk(peer).catch((error: unknown) => {
-          this.#failed(error)
-        })
-      }
-      await pause(PAUSE * (0.5 + Math.random()))
+      const acting = act()
+      this.#underWay.add(acting)
+      await acting
+      this.#underWay.delete(acting)
+      await this.#rest(mean * (0.5 + Math.random()))
     }
   }
 
-  async #briefly(agent: SoakAgent, peer: SoakAgent): Promise<void> {
-    const over = agent.connect()
+  /** Ends early when everything ends. */
+  async #rest(length: number): Promise<void> {
+    for (const end = now() + length; !this.#stopped && now() < end;) await pause(Math.min(500, end - now()))
+  }
+
+  /** Does something that has to work; answers whether it did. */
+  async #must(about: Pick<Failure, 'what' | 'where' | 'keys'>, act: () => Promise<void>): Promise<boolean> {
+    const from = now()
     try {
-      await this.#call(over, peer)
-      this.#counters.count('handshakes')
-    } finally {
-      await over.close()
+      await act()
+      this.#recorder.accepted(about.where, about.keys, from)
+      return true
+    } catch (error) {
+      const why = whyOf(error)
+      this.#recorder.failed({ ...about, keys: [...about.keys, ...keysIn(why)], from, why })
+      return false
     }
   }
 
-  async #lastingly(agent: SoakAgent, peer: SoakAgent): Promise<void> {
-    const over = agent.connect()
-    const end = performance.now() + LASTS
+  async #briefly(agent: SoakAgent): Promise<void> {
+    const { identity } = agent.live
+    const over = agent.connect(identity)
+    const about = { what: 'handshake', where: 'peer', keys: [issuerOf(identity)] } as const
+    if (await this.#must(about, () => callPeer(over, this.#peer(agent)))) this.#recorder.count('handshakes')
+    await over.close()
+  }
+
+  async #lastingly(agent: SoakAgent): Promise<void> {
+    const { identity } = agent.live
+    const over = agent.connect(identity)
+    const about = { what: 'handshake', where: 'peer', keys: [issuerOf(identity)] } as const
+    const [peer, end] = [this.#peer(agent), now() + this.#world.lasts]
+    let isFirst = true
+    while (!this.#stopped && now() < end) {
+      if (!(await this.#must(about, () => callPeer(over, peer)))) break
+      this.#recorder.count(isFirst ? 'handshakes' : 'calls')
+      isFirst = false
+      await this.#rest(this.#world.pace / 3)
+    }
+    await over.close()
+  }
+
+  async #withSvid(agent: SoakAgent): Promise<void> {
+    const { identity, session } = agent.live
+    let svid = ''
+    const asking = { what: 'call', where: 'server', keys: [issuerOf(identity)] } as const
+    const isGiven = await this.#must(asking, async () => {
+      svid = (await session.jwtSvid(AUDIENCE)).token.reveal()
+    })
+    if (!isGiven) return
+    const over = agent.connect(identity)
+    const about = { what: 'token', where: 'peer', keys: [issuerOf(identity), keyOfToken('jwt-svid', svid)] } as const
+    if (await this.#must(about, () => callPeer(over, this.#peer(agent), svid))) this.#recorder.count('svids')
+    await over.close()
+  }
+
+  async #forTask(agent: SoakAgent): Promise<void> {
+    const made = await this.#token(agent)
+    if (made === null) return
+    const url = `${one(this.#world.services)}/task`
+    const about = { what: 'token', where: 'service', keys: made.keys } as const
+    const isTaken = await this.#must(about, async () => {
+      const outcome = await showToken(agent, url, made.token)
+      if (outcome !== ACCEPTED) throw new TypeError(outcome)
+    })
+    if (!isTaken) return
+    this.#recorder.count('tokens')
+    if (Math.random() < 0.3) await this.#kill(agent, made, url)
+  }
+
+  async #token(agent: SoakAgent): Promise<Made | null> {
+    const before = issuerOf(agent.live.identity)
+    const authority = [{ type: 'task' as const, resource: AUDIENCE, actions: ['read'] }]
+    let made: Made | null = null
+    // Its subject is proved by a JWT-SVID, whose key is not seen here.
+    await this.#must({ what: 'call', where: 'server', keys: [before, 'jwt-svid:?'] }, async () => {
+      const { id: task } = await agent.live.session.openTask({ authority })
+      const token = await agent.live.exchange({ task, resource: AUDIENCE })
+      const keys = [before, issuerOf(agent.live.identity), keyOfToken('access-token', token.token.reveal())]
+      made = { task, token, keys: [...new Set(keys)] }
+    })
+    return made
+  }
+
+  /** Takes a task or its token back, and shows the token again: at once, and when it must have become known. */
+  async #kill(agent: SoakAgent, { task, token, keys }: Made, url: string): Promise<void> {
+    const { session } = agent.live
+    const ways = ['a token of a completed task', 'a token of a revoked task', 'a revoked token'] as const
+    const what = ways[this.#killed++ % ways.length] ?? ways[0]
+    const isDead = await this.#must(
+      { what: 'call', where: 'server', keys: [...keys, issuerOf(agent.live.identity)] },
+      async () => {
+        if (what === 'a revoked token') await session.revokeToken(token)
+        else if (what === 'a token of a revoked task') await session.revokeTask(task)
+        else await session.completeTask(task)
+      },
+    )
+    if (!isDead) return
+    const deadSince = now()
+    for (const wait of [0, this.#world.allowance]) {
+      await pause(wait)
+      const at = now()
+      const outcome = await showToken(agent, url, token).catch(whyOf)
+      this.#recorder.tried({ what, where: 'service', deadSince, at, outcome })
+    }
+  }
+
+  async #renew(agent: SoakAgent): Promise<void> {
+    const from = now()
     try {
-      while (!this.#stopped && performance.now() < end) {
-        await this.#call(over, peer)
-        await pause(PAUSE)
-      }
-      this.#counters.count('handshakes')
-    } finally {
-      await over.close()
+      await agent.live.renew()
+      this.#recorder.count('renewals')
+    } catch (error) {
+      this.#recorder.failed({ what: 'call', where: 'server', keys: [], from, why: `renewal: ${whyOf(error)}` })
     }
   }
 
-  async #call(over: Agent, peer: SoakAgent): Promise<void> {
-    const status = await callPeer(over, peer.url)
-    if (status === 200) this.#counters.count('calls')
-    else this.#counters.wrong('failedHandshakes', `a peer refused a certificate that is good: ${String(status)}`)
-  }
-
-  async #forTask(agent: SoakAgent, peer: SoakAgent): Promise<void> {
-    const { token } = await agent.newToken()
-    const answer = await agent.live.fetch(`${peer.url}/task`, token)
-    const text = await answer.text()
-    if (answer.status === 200) this.#counters.count('tokensAccepted')
-    else this.#counters.wrong('validRefused', `${String(answer.status)} ${text}`)
-  }
-
-  #failed(error: unknown): void {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    const ofHandshake = isWritError(cause, 'SERVER_NOT_TRUSTED', 'SERVER_NAME_MISMATCH', 'SERVER_UNREACHABLE')
-    const why = isWritError(cause) ? `${cause.code} ${cause.message} ${JSON.stringify(cause.details)}` : String(cause)
-    this.#counters.wrong(ofHandshake || !isWritError(cause) ? 'failedHandshakes' : 'failedCalls', why)
+  #peer({ url }: SoakAgent): string {
+    return one(this.#world.peers.filter((peer) => peer !== url))
   }
 }
 
+interface Made {
+  readonly task: string
+  readonly token: TaskToken
+  readonly keys: readonly KeyName[]
+}
+
+/** Presents a token to a service: `accepted`, or why it was refused. */
+export async function showToken(agent: SoakAgent, url: string, token: TaskToken): Promise<string> {
+  const answer = await agent.live.fetch(url, token)
+  const text = await answer.text()
+  return answer.status === 200 ? ACCEPTED : codeOf(answer.status, text)
+}
+
+/** The code in a refusal of a receiver. */
+export function codeOf(status: number, text: string): string {
+  return /"(?:error_code|code)":"([A-Z0-9_]+)"/.exec(text)?.[1] ?? `status ${String(status)}: ${text.slice(0, 100)}`
+}
+
+export function one<Value>(values: readonly Value[]): Value {
+  const value = values[Math.floor(Math.random() * values.length)]
+  if (value === undefined) throw new TypeError('there is none')
+  return value
+}
+
 export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)))
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import {
   anchorsOf,
+  bundleOf,
   callApi,
   certificatesOf,
   pemKeyOf,
+  reporting,
   serverExpectation,
   trustOfBundle,
   unixOrigin,
@@ -16,7 +18,7 @@ import {
 import type { Clock } from '#kernel/clock.ts'
 import type { JsonValue } from '#kernel/json.ts'
 import { Secret } from '#kernel/secret.ts'
-import { SpiffeId } from '#spiffe/index.ts'
+import { decodeBundle, SpiffeId } from '#spiffe/index.ts'
 import type { AgentKeys } from './agent-keys.ts'
 import { cliError } from './errors.ts'
 
@@ -41,14 +43,24 @@ export interface AdminConnection {
 
 /** `unix:<path>` for the machine's owner, or https as an enrolled admin with its own certificate. */
 export function connectAdmin(options: AdminOptions, means: Means): AdminConnection {
-  const target = options.server.startsWith('unix:') ? unixOrigin(options.server.slice(5)) : httpsTarget(options, means)
+  const target = options.server.startsWith('unix:') ? localTarget(options.server.slice(5)) : httpsTarget(options, means)
+  const { sequence } = target
   return {
-    call: (call) => callApi(target, call),
+    call: (call) => callApi(target, reporting(call, sequence)),
     close: () => target.dispatcher.close(),
   }
 }
 
-function httpsTarget(options: AdminOptions, { clock, keys }: Means): ApiOrigin {
+interface Target extends ApiOrigin {
+  /** Of the bundle that the caller holds, which a rotation waits for; the machine's owner holds none. */
+  readonly sequence: bigint | undefined
+}
+
+function localTarget(path: string): Target {
+  return { ...unixOrigin(path), sequence: undefined }
+}
+
+function httpsTarget(options: AdminOptions, { clock, keys }: Means): Target {
   if (!options.server.startsWith('https://')) {
     throw cliError('USAGE', { details: { server: options.server, expected: 'unix:<path> or https://host:port' } })
   }
@@ -59,16 +71,18 @@ function httpsTarget(options: AdminOptions, { clock, keys }: Means): ApiOrigin {
     credential: shown.credential,
     clock,
   })
-  return { dispatcher, origin: options.server }
+  return { dispatcher, origin: options.server, sequence: shown.sequence }
 }
 
 interface Shown {
+  readonly sequence: bigint | undefined
   readonly trust: ServerTrust
   readonly credential: { readonly chainPem: string; readonly keyPem: Secret<string> }
 }
 
 function fromIdentity(identity: Identity): Shown {
   return {
+    sequence: bundleOf(identity).sequence,
     trust: { kind: 'anchors', anchors: anchorsOf(identity) },
     credential: { chainPem: identity.chainPem, keyPem: pemKeyOf(identity) },
   }
@@ -84,8 +98,11 @@ function fromFiles(options: AdminOptions): Shown {
   const chainPem = readText(cert)
   const names = certificatesOf(chainPem)[0]?.extension('subjectAltName')?.names ?? []
   const uri = names.find((name) => name.type === 'uri')?.value ?? ''
-  const trust = trustOfBundle(SpiffeId.parse(uri).trustDomain.name, readText(bundle))
-  return { trust, credential: { chainPem, keyPem: new Secret(readText(key)) } }
+  const { trustDomain } = SpiffeId.parse(uri)
+  const document = readText(bundle)
+  const trust = trustOfBundle(trustDomain.name, document)
+  const { sequence } = decodeBundle(trustDomain, document)
+  return { sequence, trust, credential: { chainPem, keyPem: new Secret(readText(key)) } }
 }
 
 /** A file, or standard input for `-`. @throws FILE_UNREADABLE */

@@ -3,6 +3,7 @@ import { Agent, type buildConnector } from 'undici'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { isWritError } from '#kernel/errors.ts'
+import type { Milliseconds } from '#kernel/instant.ts'
 import type { Secret } from '#kernel/secret.ts'
 import { presentedChain, verifyServer, type PeerExpectation, type ServerTrust } from './server-trust.ts'
 import { clientError } from './errors.ts'
@@ -30,9 +31,11 @@ export interface ConnectionPolicy {
   readonly clock: Clock
   /** Asked once for each connection whose peer is not trusted, before it is refused: `trust` may know more then. */
   readonly trustAgain?: () => Promise<void>
+  /** How long a connection may take to come about; ten seconds unless given. */
+  readonly connectTimeout?: Milliseconds
 }
 
-const CONNECT_TIMEOUT = 10_000
+const CONNECT_TIMEOUT: Milliseconds = 10_000
 
 /**
  * An HTTP agent whose connections exist only after the peer's chain was verified by our own path builder: undici
@@ -51,7 +54,7 @@ export function verifiedAgent(policy: ConnectionPolicy): Agent {
       if (error === null) callback(null, socket)
       else callback(error, null)
     }
-    socket.setTimeout(CONNECT_TIMEOUT, () =>
+    socket.setTimeout(policy.connectTimeout ?? CONNECT_TIMEOUT, () =>
       socket.destroy(clientError('SERVER_UNREACHABLE', { message: 'connecting took too long' })),
     )
     socket.once('error', settle)

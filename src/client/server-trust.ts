@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import { equal, type Bytes } from '#kernel/bytes.ts'
+import { equal, toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
@@ -24,8 +24,20 @@ export type PeerExpectation =
 /** More than our own chains ever hold; a longer one is refused before it is parsed. */
 const MAX_PRESENTED = 8
 
-/** The certificates that the peer sent, leaf first. OpenSSL links them; a self-signed one links to itself. */
+/** Node shows what is above the leaf only to the first who asks; with it goes what a path under a root needs. */
+const shown = new WeakMap<TLSSocket, readonly Bytes[]>()
+
+/** The certificates that the peer sent, leaf first, however often it is asked for. */
 export function presentedChain(socket: TLSSocket): readonly Bytes[] {
+  const known = shown.get(socket)
+  if (known !== undefined) return known
+  const chain = readChain(socket)
+  if (chain.length > 0) shown.set(socket, chain)
+  return chain
+}
+
+/** OpenSSL links them; a self-signed one links to itself. */
+function readChain(socket: TLSSocket): readonly Bytes[] {
   const chain: Bytes[] = []
   let current = socket.getPeerX509Certificate()
   while (current !== undefined && chain.length < MAX_PRESENTED) {
@@ -69,8 +81,10 @@ export function verifyServer(
   expectation: PeerExpectation,
   now: Instant,
 ): VerifiedServer {
+  let leaf: Certificate | undefined
   try {
-    const [leaf, ...others] = presented.map((der) => parseCertificate(der))
+    const [first, ...others] = presented.map((der) => parseCertificate(der))
+    leaf = first
     if (leaf === undefined) throw clientError('SERVER_NOT_TRUSTED', { message: 'the server presented no certificate' })
     const path = buildPath(leaf, others, trustedAnchors(trust, others), { at: now, purpose: 'serverAuth' })
     if (!isExpected(leaf, expectation)) throw clientError('SERVER_NAME_MISMATCH')
@@ -78,8 +92,14 @@ export function verifyServer(
   } catch (cause) {
     if (isWritError(cause, 'SERVER_NAME_MISMATCH', 'SERVER_NOT_TRUSTED')) throw cause
     const why = isWritError(cause) ? cause.code : 'unknown'
-    throw clientError('SERVER_NOT_TRUSTED', { cause, details: { why } })
+    throw clientError('SERVER_NOT_TRUSTED', { cause, details: { why, ...signerOf(leaf) } })
   }
+}
+
+/** Whom it names as its authority, so that one can tell a peer that is ahead from a stranger: key identifier, hex. */
+function signerOf(leaf: Certificate | undefined): { readonly authority?: string } {
+  const named = leaf?.extension('authorityKeyIdentifier')?.keyIdentifier
+  return named === undefined ? {} : { authority: toHex(named) }
 }
 
 /** A Writ server names itself `spiffe://<trust domain>/writ/server`, whatever host name it is reached by. */

@@ -17,10 +17,21 @@ function isTls(connection: object): connection is TlsConnection {
 
 const MAX_CERTIFICATES = 6
 
-/** The chain that the peer presented, as DER, leaf first. Empty when there is none, or no TLS. */
+/** Node shows what is above the leaf only to the first who asks; with it goes what a path under a root needs. */
+const shown = new WeakMap<object, readonly Bytes[]>()
+
+/** The chain that the peer presented, as DER, leaf first, however often it is asked for. Empty without one, or TLS. */
 export function presentedChain(connection: object): readonly Bytes[] {
+  if (!isTls(connection)) return []
+  const known = shown.get(connection)
+  if (known !== undefined) return known
+  const chain = readChain(connection)
+  if (chain.length > 0) shown.set(connection, chain)
+  return chain
+}
+
+function readChain(connection: TlsConnection): readonly Bytes[] {
   const chain: Bytes[] = []
-  if (!isTls(connection)) return chain
   for (let next = connection.getPeerX509Certificate(); next !== undefined; next = next.issuerCertificate) {
     const der = new Uint8Array(next.raw)
     const repeats = chain.some((certificate) => Buffer.compare(certificate, der) === 0)

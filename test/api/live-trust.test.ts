@@ -100,9 +100,9 @@ describe('promise 8: a client that follows the bundle', () => {
     await operator.step(next, 'retire')
   })
 
-  it('tries to renew within seconds when its own issuer has left the bundle, and goes on following it', async () => {
-    const [renewed, failed] = [vi.fn(), vi.fn()]
-    const live = await newLive(house, { renewed, failed })
+  it('renews within seconds when its own issuer has left the bundle, and goes on following it', async () => {
+    const renewed = vi.fn()
+    const live = await newLive(house, { renewed })
     const old = await operator.find('x509', 'active')
     const next = await operator.prepare('x509')
     await operator.step(next, 'publish')
@@ -117,9 +117,8 @@ describe('promise 8: a client that follows the bundle', () => {
     await operator.step(old, 'taint')
     await vi.waitFor(() => {
       expect(bundleOf(live.identity).x509Authorities).toHaveLength(1)
-      expect(renewed.mock.calls.length + failed.mock.calls.length).toBeGreaterThan(0)
+      expect(renewed).toHaveBeenCalled()
     }, PATIENCE)
-    // Whether or not the server still takes its certificate, public documents are for everybody.
     const another = await operator.prepare('x509')
     await operator.step(another, 'publish')
     await vi.waitFor(() => {

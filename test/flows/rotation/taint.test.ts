@@ -137,7 +137,10 @@ describe('whoever holds a certificate of a tainted authority', () => {
     await followTaints(world.ports)
     expect(cutoffOf(first.id)).toMatchObject({ before: FOR_EVER, reason: 'ca_compromise' })
     expect(await codeOfAsync(() => renewAs(bot))).toBe('CLIENT_CERTIFICATE_REVOKED')
-    expect(world.store.events.filter(({ type }) => type === 'credential.revoked')).toHaveLength(1)
+    const told = world.store.events.filter(({ type }) => type === 'credential.revoked')
+    expect(told).toHaveLength(1)
+    // What the feed and its kin spell out: without it receivers go on with certificates under a root that stays.
+    expect(told[0]?.data['cutoffs']).toEqual([{ kind: 'authority', value: first.id, before: FOR_EVER }])
     expect(stateOf(first.id)).toBe('tainted')
     world.clock.advance(10 * MINUTE)
     await followTaints(world.ports)
