@@ -287,6 +287,16 @@ describe('a live view of the feed', () => {
     expect(reached).toEqual([1, 4])
   })
 
+  it('has trust fetched when the feed breaks off, which may be because of our own authority', async () => {
+    const reached: number[] = []
+    const trust = { reach: (sequence: number) => Promise.resolve(void reached.push(sequence)) }
+    await liveView({ trust }).start()
+    feed.refusal = new TypeError('away')
+    feed.drop()
+    await eventually(() => feed.requests.length > 3)
+    expect(reached).toEqual([1, 0])
+  })
+
   it('tells whoever listens, until they do no more', async () => {
     await liveView().start()
     let told = 0
