@@ -10,7 +10,7 @@ import { ShardEntries } from './shard-entries.ts'
 
 /** A scope is signed again no sooner than this after the last time, however much is revoked. */
 const SPACING: Milliseconds = 2 * SECOND
-/** Large ones take their time to make: they get a twentieth of it, and still come within the minute (R13). */
+/** Large ones take their time to make: all of an authority get a twentieth of it, and still come within the minute (R13). */
 const SHARE = 20
 const LONGEST_SPACING: Milliseconds = 30 * SECOND
 
@@ -22,6 +22,8 @@ interface Scope {
   isStale: boolean
   /** On the clock that cannot be set back. */
   notBefore: Milliseconds
+  /** How long the last one took to make. */
+  took: Milliseconds
 }
 
 /**
@@ -116,8 +118,9 @@ export class AuthorityCrls {
       scope.isStale = true
       throw error
     }
-    const took = clock.monotonic() - began
-    scope.notBefore = began + Math.min(LONGEST_SPACING, Math.max(SPACING, took * SHARE))
+    scope.took = clock.monotonic() - began
+    const together = [...this.#scopes.values()].reduce((sum, { took }) => sum + took, 0)
+    scope.notBefore = began + Math.min(LONGEST_SPACING, Math.max(SPACING, together * SHARE))
   }
 
   /** Whether relying parties would soon be left without one. */
@@ -155,7 +158,7 @@ export class AuthorityCrls {
 const ROWS = 200
 
 function scopeOf(name: string, shards: readonly ShardEntries[]): Scope {
-  return { name, shards, previous: null, isStale: false, notBefore: 0 }
+  return { name, shards, previous: null, isStale: false, notBefore: 0, took: 0 }
 }
 
 /** Whether what was published last says exactly what its successor would. */

@@ -13,7 +13,8 @@ function woken(news: OutboxNews): readonly string[] {
       return () => undefined
     },
   })
-  const ports = { store, reader: store, clock: new FakeClock() }
+  const authorities = { onReplace: () => () => undefined }
+  const ports = { store, reader: store, clock: new FakeClock(), authorities }
   const found: string[] = []
   for (const duty of dutiesOf({ ports } as unknown as Charges)) duty.on?.(() => found.push(duty.name))
   for (const listener of listeners) listener(news)
