@@ -109,7 +109,9 @@ export class RefreshingTrust implements TrustSource {
   async #load(): Promise<void> {
     const since = this.#options.clock.monotonic()
     const { trustDomain, fetchBundle, fetchJwks, fetchCrls, requireIntermediateCrl = false } = this.#options
-    const [bundle, jwks, crls] = await Promise.all([fetchBundle(), fetchJwks(), fetchCrls?.() ?? []])
+    // What is fetched after the bundle is no older than its sequence says.
+    const bundle = await fetchBundle()
+    const [jwks, crls] = await Promise.all([fetchJwks(), fetchCrls?.() ?? []])
     const trust = parseTrust(trustDomain, { bundle, jwks, crls, requireIntermediateCrl })
     const [held, fetched] = [this.#held?.trust.bundle.sequence, trust.bundle.sequence]
     if (held !== undefined && fetched !== undefined && fetched < held) throw receiverError('RECEIVER_BUNDLE_ROLLBACK')
