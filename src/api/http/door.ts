@@ -61,6 +61,7 @@ export async function enter(options: ServeOptions, visit: Visit, visitor: Visito
     if (isRemote && visitor.name === 'anonymous' && isDenial(error)) take(options, 'address', prefix)
     throw error
   })
+  options.flows.noteAdoption(caller, heldSequence(visit.request))
   if (!isRemote) return caller
   const isKnown = caller.identity.kind !== 'anonymous'
   checkWait(isKnown ? take(options, 'identity', caller.name) : take(options, 'address', prefix))
@@ -76,7 +77,6 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
     caller = await (route.authentication === 'renewal' ? flows.authenticateForRenewal(peer) : flows.authenticate(peer))
     visitor.name = caller.name
     admit(caller, route)
-    flows.noteAdoption(caller, heldSequence(request))
     return caller
   } catch (error) {
     if (isDenial(error)) await flows.recordRefusal({ caller, operation: route.id, error: typedError(error) })
@@ -84,7 +84,10 @@ async function admitted(options: ServeOptions, { request, route }: Visit, visito
   }
 }
 
-/** Who is calling, some time after they came in. Whoever is let in no more is written down as at the door. */
+/**
+ * Who is calling, some time after they came in. Whoever is let in no more is written down as at the door. What they said
+ * of their bundle then is not what they hold now, and is not noted again.
+ */
 export function reenter(options: ServeOptions, visit: Visit, visitor: Visitor): Promise<Caller> {
   return admitted(options, visit, visitor)
 }
