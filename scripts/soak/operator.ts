@@ -60,10 +60,11 @@ export class Operator {
 
   /**
    * By the gate where one measures: every other change of any authority may close it again until that is known, too.
-   * Past it, with a reason, where it goes by time alone: whoever fetches keys of tokens reports nothing.
+   * Past it, with a reason, where it goes by time alone: whoever fetches keys of tokens reports nothing. Who is in a hurry
+   * does not wait for caches, since there are none here: `publish` has waited until everybody holds it.
    */
   async activate({ id, kind }: AuthorityView): Promise<void> {
-    if (kind !== 'x509' && kind !== 'x509-root') {
+    if (this.#isHurried || (kind !== 'x509' && kind !== 'x509-root')) {
       await this.step(id, 'activate', { urgent: true, reason: REASON })
       return
     }
