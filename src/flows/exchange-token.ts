@@ -5,7 +5,7 @@ import { prepareTaskToken } from '#issuance/index.ts'
 import { permitToken, type Grant } from '#policy/index.ts'
 import { faultOf } from '#revocation/index.ts'
 import { claimsOf, Mandate, tasksError, tokenRecordOf } from '#tasks/index.ts'
-import type { AuthorizationDetail, Bearer, TaskRecord, TaskTokenRecord, Users } from '#tasks/index.ts'
+import type { AuthorizationDetail, Bearer, TaskRecord, Users } from '#tasks/index.ts'
 import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
 import { exchangeGuards, type Decided } from './exchange-guards.ts'
 import { checkRequest, type CheckedRequest, type ExchangeRequest } from './exchange-request.ts'
@@ -98,10 +98,10 @@ async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evi
   const trustDomain = ports.profile.trustDomain.name
   if (proof.kind === 'start') {
     const mandate = await start(ports.reader, bearer, { ...evidence, proof })
-    return { mandate, trustDomain, certificate, start: proof, chain: [] }
+    return { mandate, trustDomain, certificate, start: proof, chain: [], above: [] }
   }
-  const { mandate, chain } = await narrow(ports, bearer, { ...evidence, proof })
-  return { mandate, trustDomain, certificate, start: null, chain }
+  const narrowed = await narrow(ports, bearer, { ...evidence, proof })
+  return { ...narrowed, trustDomain, certificate, start: null }
 }
 
 async function start(
@@ -126,7 +126,7 @@ async function narrow(
   ports: ExchangePorts,
   bearer: Bearer,
   { checked, proof, now }: Evidence & { readonly proof: NarrowProof },
-): Promise<{ readonly mandate: Mandate; readonly chain: readonly TaskTokenRecord[] }> {
+): Promise<Pick<Decided, 'mandate' | 'chain' | 'above'>> {
   const { claims } = proof.token
   // TE-12: whoever shows a bound token must hold the key that it is bound to; a thief would launder it otherwise.
   const { method, thumbprint } = bearer.confirmation
@@ -142,7 +142,8 @@ async function narrow(
   const mandate = Mandate.narrow(grounds.task, bearer, parent, { asked: checked.asked, now })
   const fault = faultOf(grounds, now)
   if (fault !== null) throw oauthError('SUBJECT_TOKEN_DEAD', { details: { fault } })
-  return { mandate, chain: [...grounds.ancestors, record] }
+  const above = [grounds, ...grounds.above].filter((one) => one.certificate?.serial !== bearer.certificate.serial)
+  return { mandate, chain: [...grounds.ancestors, record], above }
 }
 
 interface Granted {

@@ -9,6 +9,7 @@ import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
 import type { NoticePorts } from '../revoke/noticed.ts'
 import { certificatesCutOff, tokensCutOff } from '../revoke/reach.ts'
+import { tokensRestingOn } from '../revoke/resting-tokens.ts'
 import { takenBackBy } from './cuts.ts'
 import type { SetDraft } from './sets.ts'
 
@@ -61,8 +62,8 @@ async function addAlone(reader: Reader, serial: string, { tokens, certificates, 
   const certificate = await reader.find('Certificate', { serial })
   if (certificate?.agent == null || certificate.notAfter <= now) return
   certificates.set(serial, certificate)
-  const where = { agent: certificate.agent, certificate: serial, expiresAt: { gt: now } }
-  for (const token of await reader.list('TaskToken', { where, limit: PAGE })) tokens.set(token.jti, token)
+  for await (const page of tokensRestingOn(reader, [certificate], now))
+    for (const token of page) tokens.set(token.jti, token)
 }
 
 async function agentsOf(reader: Reader, ids: readonly string[]): Promise<ReadonlyMap<string, AgentRecord>> {

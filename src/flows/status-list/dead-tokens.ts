@@ -6,6 +6,7 @@ import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
 import { cutoffsSince } from '../revoke/cutoffs-since.ts'
 import { tokensCutOff } from '../revoke/reach.ts'
+import { tokensRestingOn } from '../revoke/resting-tokens.ts'
 import { STATUS_LIST_SIZE } from './address.ts'
 import { certificatesIn, revocationEvents } from './lone-revocations.ts'
 
@@ -15,7 +16,6 @@ const OVERLAP: Milliseconds = MINUTE
 const TOLERANCE: Milliseconds = MINUTE
 /** What was taken back longer ago reaches no token that anybody still takes. */
 const HORIZON: Milliseconds = MAX_TASK_TOKEN_LIFETIME + OVERLAP + TOLERANCE
-const PAGE = 1000
 
 export interface DeadTokensPorts {
   readonly reader: Reader
@@ -83,13 +83,7 @@ export class DeadTokens {
     const { reader } = this.#ports
     const certificate = await reader.find('Certificate', { serial, state: 'revoked' })
     if (certificate?.agent == null) return
-    const where = { agent: certificate.agent, certificate: serial, expiresAt: { gt: earlier(now, TOLERANCE) } }
-    for (let after: string | undefined; ;) {
-      const page = await reader.list('TaskToken', { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
-      this.#add(page)
-      after = page.at(-1)?.jti
-      if (page.length < PAGE || after === undefined) return
-    }
+    for await (const page of tokensRestingOn(reader, [certificate], earlier(now, TOLERANCE))) this.#add(page)
   }
 
   #add(tokens: readonly TaskTokenRecord[]): void {
