@@ -57,6 +57,9 @@ const QUERIES: readonly [TableName, object, string?][] = [
   ['LogLeaf', { replica: '', seq: { gt: 0 } }],
   ['LogPrivate', { leaf: '' }],
   ['Outbox', { position: { gt: 0 } }, 'position'],
+  ['Outbox', { type: '', id: { gte: '' }, position: { gte: 0 } }, 'id'],
+  ['TaskToken', { jti: { gte: '' } }, 'jti'],
+  ['TaskToken', { agent: '', issuedAt: { gte: 0 } }],
 ]
 
 describe('a query of the stories', () => {

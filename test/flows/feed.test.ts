@@ -109,6 +109,42 @@ describe('promise 6: what a receiver on the feed hears', () => {
     expect(told((await house.open()).heard)).toEqual([])
   })
 
+  it.each([90 * SECOND, HOUR])(
+    'in the whole view also what a replica has revoked whose clock is %d ms behind',
+    async (length) => {
+      house.tasks.clock.advance(2 * HOUR)
+      const copy = house.tasks.addCertificate(bot)
+      const { accessToken } = await house.tasks.start(copy, (await house.tasks.open(copy)).id)
+      const { id } = house.tasks.claims(accessToken)
+      const at = house.tasks.clock.now()
+      house.tasks.clock.set(instant(at - length))
+      await take('token', id)
+      house.tasks.clock.set(at)
+      await house.settle()
+      house.tasks.clock.advance(2 * MINUTE)
+      expect(told((await house.open()).heard)).toContain(`token ${JSON.stringify({ jti: id })}`)
+    },
+  )
+
+  it('in the whole view also the tokens of a certificate that was revoked alone', async () => {
+    const renewed = house.tasks.addCertificate(bot, { renewed: bot.serial })
+    await take('certificate', bot.serial, 'superseded')
+    await house.settle()
+    const heard = told((await house.open()).heard)
+    expect(heard).toContain(deadCertificate())
+    expect(heard).toContain(deadToken())
+    expect(heard.join()).not.toContain(renewed.serial)
+  })
+
+  it('nothing twice in the whole view', async () => {
+    await take('instance', bot.instance)
+    await take('agent', 'bot')
+    await house.settle()
+    const heard = told((await house.open()).heard)
+    expect(heard).toContain(deadToken())
+    expect(heard.filter((one) => heard.indexOf(one) !== heard.lastIndexOf(one))).toEqual([])
+  })
+
   it('all frames of one event together, the id on the last of them', async () => {
     const live = await house.open()
     await take('instance', bot.instance)
