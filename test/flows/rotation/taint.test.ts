@@ -108,6 +108,41 @@ describe('tainting the authority that signs', () => {
     const order = await svidOrder(world)
     expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ISSUANCE_AUTHORITY_CHANGED')
   })
+
+  it('promise 3 stops another replica that has not heard of it from signing tokens with the old key', async () => {
+    const behind = { ...world.ports, authorities: new CurrentAuthorities(world.authorities.current()) }
+    const request = { audience: [behind.profile.publicUrl] }
+    const caller = await authenticate(behind, bot.peer)
+    await taint(byState(world, 'jwt-svid', 'active').id)
+    expect(await codeOfAsync(() => issueJwtSvid(behind, caller, request))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    await taint(byState(world, 'wit-svid', 'active').id)
+    const order = { ...(await svidOrder(world)), wit: true }
+    expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    expect(await codeOfAsync(() => issueX509Svid(behind, { ...order, wit: false }))).toBe('ACCEPTED')
+  })
+})
+
+describe('a replica that has not heard of', () => {
+  it.each(['activate', 'rollback'] as const)('promise 8 %s goes on signing: both are trusted', async (step) => {
+    const take = (id: string, taken: StepRequest['step']) =>
+      stepAuthority(world.ports, world.admin, {
+        ...{ id, step: taken, version: undefined, urgent: true, reason: 'rehearsal', dryRun: false },
+      })
+    const next = new Map<AuthorityKind, string>()
+    for (const kind of ['x509', 'jwt-svid'] as const) {
+      const { id } = await prepareAuthority(world.ports, { actor: 'local:0', kind })
+      await take(id, 'publish')
+      if (step === 'rollback') await take(id, 'activate')
+      next.set(kind, id)
+    }
+    const behind = { ...world.ports, authorities: new CurrentAuthorities(world.authorities.current()) }
+    for (const id of next.values()) await take(id, step)
+    const request = { audience: [behind.profile.publicUrl] }
+    const caller = await authenticate(behind, bot.peer)
+    expect(await codeOfAsync(() => issueJwtSvid(behind, caller, request))).toBe('ACCEPTED')
+    const order = await svidOrder(world)
+    expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ACCEPTED')
+  })
 })
 
 describe('whoever holds a certificate of a tainted authority', () => {
