@@ -4,8 +4,10 @@ import { issueServerCertificate } from '#flows/issue-server-certificate.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import type { Besides } from '#flows/approvals/besides.ts'
 import type { AuthorityRecord } from '#authority/index.ts'
 import { DAY, MINUTE } from '#kernel/instant.ts'
+import { approvalError } from '#policy/errors.ts'
 import { buildPath, parseCertificate, verifyX509Svid, type Certificate } from '#x509/index.ts'
 import { byState, states } from '../../support/authority-steps.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
@@ -126,6 +128,30 @@ describe('the rotation of a root', () => {
     expect(await codeOf('publish', authority.id)).toBe('AUTHORITY_ROOT_UNAVAILABLE')
     await ask('publish', authority.id, { urgent: true, reason: 'the old root is lost' })
     expect(states(world, 'x509-root').toSorted()).toEqual(['active', 'published'])
+  })
+
+  it('is tainted with all that is under it, and nothing of that is when the approval was used or the version is old', async () => {
+    await rotateRoot()
+    const now = byState(world, 'x509-root', 'retiring')
+    const before = world.store.all('Authority')
+    const refuse = () => approvalError('APPROVAL_USED')
+    const used = { table: 'Approval', must: 'exist', where: { id: 'apr_used' }, refuse } as const
+    const order = { id: old.id, step: 'taint', urgent: false, dryRun: false } as const
+    const also = { guards: [used], changes: [], commitments: {} }
+    const taint = (version?: number, besides?: Besides) =>
+      codeOfAsync(() => stepAuthority(world.ports, world.admin, { ...order, version }, besides))
+    expect(await taint(now.version, also)).toBe('APPROVAL_USED')
+    expect(await taint(now.version - 1)).toBe('AUTHORITY_CHANGED')
+    expect(world.store.all('Authority')).toEqual(before)
+    const commitments = { approval: 'apr_good' }
+    expect(await taint(now.version, { guards: [], changes: [], commitments })).toBe('ACCEPTED')
+    const rows = world.store.all('Authority')
+    expect(rows.filter(({ id }) => id === old.id || id === issuing.id).map(({ state }) => state)).toEqual([
+      'tainted',
+      'tainted',
+    ])
+    const leaves = world.store.leaves.filter(({ draft }) => draft.commitments['approval'] === 'apr_good')
+    expect(leaves).toHaveLength(1)
   })
 
   it('costs the path builder little, also with roots that have signed each other in a circle', async () => {
