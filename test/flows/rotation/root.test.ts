@@ -122,6 +122,36 @@ describe('the rotation of a root', () => {
     verify(sent, world.authorities.current().anchors())
   })
 
+  it('goes back to nobody whose root is trusted no more: what that signs all would refuse', async () => {
+    await rotateRoot()
+    const next = byState(world, 'x509', 'active')
+    await ask('retire', old.id, { urgent: true, reason: 'gone early' })
+    expect(states(world, 'x509-root')).toEqual(['retired', 'active'])
+    expect(await codeOf('rollback', next.id)).toBe('AUTHORITY_NO_PREDECESSOR')
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
+  it('does not retire the root of the one that signs, whatever the reason: a taint is for that', async () => {
+    const { authority } = await askForAuthority(world.ports, world.admin, 'x509-root')
+    await ask('publish', authority.id)
+    world.clock.advance(10 * MINUTE)
+    await ask('activate', authority.id)
+    const urgent = { urgent: true, reason: 'the old root is lost' }
+    expect(await codeOfAsync(() => ask('retire', old.id, urgent))).toBe('AUTHORITY_STILL_NEEDED')
+    await ask('taint', old.id, urgent)
+    expect(byState(world, 'x509', 'active').issuer).toBe(authority.id)
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
+  it('brings in nobody whose root is trusted no more', async () => {
+    const { authority: other } = await askForAuthority(world.ports, world.admin, 'x509')
+    await ask('publish', other.id)
+    await rotateRoot()
+    await ask('retire', old.id, { urgent: true, reason: 'gone early' })
+    expect(await codeOf('activate', other.id)).toBe('AUTHORITY_CANARY_FAILED')
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
   it('goes on where the key of the old root is gone only by an override', async () => {
     const { authority } = await askForAuthority(world.ports, world.admin, 'x509-root')
     world.keys.remove(old.keyReference)
