@@ -43,9 +43,12 @@ export function planStep(situation: Situation): readonly AuthorityTransition[] {
   }
 }
 
-/** Who names the version that they saw wanted to change that one. @throws AUTHORITY_CHANGED */
+/**
+ * Who names the version that they saw wanted to change that one. Of one that is tainted they may say still that somebody
+ * has its key. @throws AUTHORITY_CHANGED
+ */
 function done({ order, subject }: Situation): readonly AuthorityTransition[] {
-  if (order.expectedVersion === undefined) return []
+  if (order.expectedVersion === undefined || order.compromised === true) return []
   throw authorityError('AUTHORITY_CHANGED', { details: { authority: order.id, state: subject.state } })
 }
 
