@@ -31,6 +31,11 @@ export interface LiveOptions {
   readonly enrollAnew?: (() => Promise<Identity>) | undefined
   /** Whom a service may prove to be: its host name as DNS name (the default), or SPIFFE IDs. */
   readonly accepts?: (spiffeId: string) => boolean
+  /**
+   * The sequence of the bundle that the server is told is in use, where others use it than this object alone and may
+   * not have the newest yet. That of the bundle in use here unless given.
+   */
+  readonly reports?: () => bigint | undefined
   /** Looks at the bundle and the renewal information this often, where their hints ask for less. */
   readonly looksAtLeastEvery?: Milliseconds
 }
@@ -219,9 +224,11 @@ export class LiveIdentity {
   }
 
   #generation(identity: Identity): Generation {
+    const { held } = this.#trust
     return new Generation(identity, {
       means: this.#options,
-      held: this.#trust.held,
+      held,
+      reported: this.#options.reports ?? (() => held.sequence),
       expectation: this.#serviceExpectation,
       trustAgain: () => this.#trust.refresh(),
     })

@@ -23,12 +23,15 @@ let redeem: <Result>(prepared: Prepared<Result>, receipt: Receipt) => PreparedPa
 export class Prepared<Result> {
   #parts: PreparedParts<Result> | null
   readonly object: string
+  /** Id of the authority that is to sign. */
+  readonly authority: string
   /** What the audit leaf must commit to, by name. */
   readonly commitments: Readonly<Record<string, string>>
 
   private constructor(parts: PreparedParts<Result>) {
     this.#parts = parts
     this.object = parts.object
+    this.authority = parts.signer.authorityId
     this.commitments = { [parts.commitment]: `sha-256:${parts.hash}` }
   }
 
