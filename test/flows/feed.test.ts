@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
 import { cutoffsSince } from '#flows/revoke/cutoffs-since.ts'
@@ -193,6 +193,36 @@ describe('promise 2: a heartbeat', () => {
     expect(house.lags.at(-1)).toBe(3 * SECOND)
     await house.settle()
     expect(beats()).toBe(1)
+  })
+
+  it('that could not be sent is sent within half a second of when somebody gives positions again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const own = await FeedHouse.build()
+    try {
+      const looks = async (after: number) => {
+        const before = own.lags.length
+        await vi.advanceTimersByTimeAsync(after)
+        return own.lags.slice(before)
+      }
+      // 1. Something has happened, and nobody gives positions for more than two seconds.
+      const copy = own.tasks.addAgent('bot')
+      await revoke(own.tasks.ports, own.tasks.principal('local:1000', 'admin'), {
+        handle: 'instance',
+        value: copy.instance,
+        reason: 'unspecified',
+      })
+      own.tasks.pass(3)
+      expect(await looks(5 * SECOND)).toEqual([3 * SECOND])
+      expect(await looks(SECOND)).toEqual([3 * SECOND, 3 * SECOND])
+      // 2. Somebody does again: one heartbeat, and the next when it is due.
+      while ((await own.tasks.store.sequence('Outbox')) > 0);
+      expect(await looks(SECOND / 2)).toEqual([0])
+      expect(await looks(4.9 * SECOND)).toEqual([])
+      expect(await looks(SECOND / 10)).toEqual([0])
+    } finally {
+      vi.useRealTimers()
+      await own.close()
+    }
   })
 
   it('is not sent while the store does not answer', async () => {

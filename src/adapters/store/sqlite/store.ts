@@ -4,7 +4,7 @@ import type { AdoptionRecord } from '#authority/index.ts'
 import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
-import type { Instant } from '#kernel/instant.ts'
+import { after, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import { shapeOf } from '../columns.ts'
 import { testsOf } from '../conditions.ts'
 import { CommitQueue } from '../commit-queue.ts'
@@ -125,8 +125,10 @@ export class SqliteStore implements Store {
     return this.#counters.reserve(name, count)
   }
 
-  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
-    const row = this.#get(ACQUIRE, name, holder, until, this.#clock.now()) as { fencing: number } | undefined
+  async acquire(name: string, holder: string, length: Milliseconds): Promise<{ readonly fencing: number } | null> {
+    const now = this.#clock.now()
+    const bound = [name, holder, after(now, length), now, after(now, 2 * length)] as const
+    const row = this.#get(ACQUIRE, ...bound) as { fencing: number } | undefined
     return Promise.resolve(row === undefined ? null : { fencing: row.fencing })
   }
 
