@@ -69,7 +69,7 @@ export class PostgresqlStore implements Store {
     }
     this.#notifications = new Notifications({ ...listening, tell })
     this.#commits = new CommitQueue(
-      (batch) => journal.run(batch),
+      (batch, isMore) => journal.run(batch, isMore),
       () => {
         tell('written')
       },
