@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { AdoptionRecord } from '#authority/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Reader, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
@@ -96,6 +96,10 @@ export class PostgresqlStore implements Store {
 
   list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
     return this.#reads.list(table, query)
+  }
+
+  together(): Reader {
+    return this.#reads.together()
   }
 
   commit(commit: Commit): Promise<Committed> {
