@@ -13,6 +13,7 @@ import type { IssuePorts } from './issuance-ports.ts'
 import { issueJwt, type TokenCommit } from './issue-token.ts'
 import { oauthError } from './oauth-errors.ts'
 import type { Change, Reader } from './ports.ts'
+import { readTogether } from './read-together.ts'
 import { recordingDenials } from './recorded-story.ts'
 import type { StatusIndexes } from './status-indexes.ts'
 import { statusReference } from './status-list/address.ts'
@@ -58,7 +59,7 @@ export async function exchangeToken(
   // 1. Who asks: an agent, with its certificate.
   const client = caller.requireAgent()
   const attempt = { type: 'token.issued', actor: caller.name, object: `instance:${client.instance.id}` }
-  return recordingDenials(ports, attempt, async (watched) => {
+  return recordingDenials({ ...ports, reader: readTogether(ports.reader) }, attempt, async (watched) => {
     // 2. What it asks for, and whether the target exists.
     const checked = checkRequest(request, client)
     await requireResource(watched.reader, checked.asked.audience)
