@@ -101,6 +101,8 @@ export const authorityStepAnswered = z.union([authorityStepAnswer, approvalAsked
 
 /** The CRL of everything that an X.509 authority or a root has signed. */
 export const crlStatusView = z.object({
+  /** Who makes it; what a ceremony makes has to be imported. */
+  made_by: z.enum(['server', 'ceremony']),
   number: z.int(),
   this_update: instantText,
   next_update: instantText,

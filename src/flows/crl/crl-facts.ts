@@ -15,6 +15,8 @@ import { storedCrls } from './root-crls.ts'
 
 /** How the CRL of everything that an authority has signed is. */
 export interface CrlStatus {
+  /** Who makes it: whoever has the key. */
+  readonly by: 'server' | 'ceremony'
   readonly number: number
   readonly thisUpdate: Instant
   readonly nextUpdate: Instant
@@ -44,6 +46,7 @@ export function advanceStatus(stored: readonly CrlRecord[], now: Instant): CrlSt
   const { number, thisUpdate, nextUpdate } = current
   const ahead = stored.filter((one) => one.number > number)
   return {
+    by: 'ceremony',
     ...{ number, thisUpdate, nextUpdate },
     next: successorOf(ahead, current)?.thisUpdate ?? null,
     coveredUntil: coveredUntil(stored, now),
@@ -55,6 +58,7 @@ export function advanceStatus(stored: readonly CrlRecord[], now: Instant): CrlSt
 function publishedStatus(crl: CrlRecord, { notAfter: end }: AuthorityRecord, now: Instant): CrlStatus {
   const { number, thisUpdate, nextUpdate } = crl
   return {
+    by: 'server',
     ...{ number, thisUpdate, nextUpdate },
     next: instant((thisUpdate + nextUpdate) / 2),
     coveredUntil: nextUpdate > now ? nextUpdate : null,

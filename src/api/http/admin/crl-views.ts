@@ -14,8 +14,9 @@ export function importedCrlView({ crl, isNew }: ImportedCrl): ImportedCrlView {
 }
 
 export function crlStatusView(crl: CrlStatus, now: Instant): CrlStatusView {
-  const { number, thisUpdate, nextUpdate, next, coveredUntil, ahead, overdue } = crl
+  const { by, number, thisUpdate, nextUpdate, next, coveredUntil, ahead, overdue } = crl
   return {
+    made_by: by,
     number,
     this_update: toRfc3339(thisUpdate),
     next_update: toRfc3339(nextUpdate),
