@@ -83,8 +83,8 @@ export function isSpent(entry: Pick<CrlEntryRecord, 'notAfter' | 'addedAt'>, pre
   return previous !== null && previous.thisUpdate > Math.max(entry.notAfter, entry.addedAt) + OVERLAP
 }
 
-/** No certificate that an authority signs lives longer. */
-const LONGEST_LEAF: Milliseconds = DAY
+/** No certificate that an authority or a root at hand signs lives longer. */
+const LONGEST: Readonly<Record<'x509' | 'x509-root', Milliseconds>> = { x509: DAY, 'x509-root': 31 * DAY }
 
 /**
  * R11: an authority goes on saying what it took back, also when it has retired or is tainted, until the last certificate
@@ -92,8 +92,9 @@ const LONGEST_LEAF: Milliseconds = DAY
  */
 export function issuesCrls(authority: AuthorityRecord, now: Instant): boolean {
   const { kind, state, certificate, notAfter, retiredAt } = authority
-  if (kind !== 'x509' || certificate === null || state === 'prepared' || now >= notAfter) return false
-  return retiredAt === null || now < retiredAt + LONGEST_LEAF + CRL_VALIDITY
+  if ((kind !== 'x509' && kind !== 'x509-root') || certificate === null || state === 'prepared' || now >= notAfter)
+    return false
+  return retiredAt === null || now < retiredAt + LONGEST[kind] + CRL_VALIDITY
 }
 
 /** How long others may keep a CRL without asking again, in seconds: always less than it is valid for (R12, R13). */

@@ -116,6 +116,7 @@ async function makeRoot(scene: Scene, order: NewRoot): Promise<OpenRoot> {
   const made = prepareAuthorityCertificate({
     candidate: candidateSigner(draft, signer),
     root: null,
+    crl: null,
     lifetime,
     name: { organization, commonName },
     issuance: profile,

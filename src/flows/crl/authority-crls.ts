@@ -41,8 +41,10 @@ export class AuthorityCrls {
     this.#ports = ports
     this.authority = authority
     this.#shards = Array.from({ length: crlShards }, (_, shard) => new ShardEntries(ports.reader, authority.id, shard))
-    // Where no certificate names a shard, there is nothing that a CRL of one could say of itself.
-    const parts = statusUrl === null ? [] : this.#shards.map((shard, index) => scopeOf(String(index), [shard]))
+    // Where no certificate names a shard, there is nothing that a CRL of one could say of itself: without a place to
+    // publish, and under a root, which signs few.
+    const isParted = statusUrl !== null && authority.kind === 'x509'
+    const parts = !isParted ? [] : this.#shards.map((shard, index) => scopeOf(String(index), [shard]))
     this.#scopes = new Map([...parts, scopeOf(COMPLETE, this.#shards)].map((scope) => [scope.name, scope]))
   }
 

@@ -1,10 +1,12 @@
 import { record } from '#audit/index.ts'
+import { isOfflineRoot, type AuthorityRecord } from '#authority/index.ts'
 import type { CertificateRecord, IssuanceProfile } from '#issuance/index.ts'
-import { utf8 } from '#kernel/bytes.ts'
+import { toHex, utf8 } from '#kernel/bytes.ts'
 import { sha256Hex } from '#kernel/digest.ts'
 import { HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
-import { crlEntryOf, isListable, OVERLAP, type CrlEntryRecord, type CutoffRecord } from '#revocation/index.ts'
-import type { Commit, StoryPorts } from '../ports.ts'
+import { crlEntryOf, FOR_EVER, isListable, OVERLAP, type CrlEntryRecord, type CutoffRecord } from '#revocation/index.ts'
+import { parseCertificate, parsePublicKey } from '#x509/index.ts'
+import type { Commit, Reader, StoryPorts } from '../ports.ts'
 import { cutoffsSince } from '../revoke/cutoffs-since.ts'
 import { certificatesCutOff } from '../revoke/reach.ts'
 import { ENTRIES_AT_ONCE, recordEntries } from './record-entries.ts'
@@ -110,15 +112,37 @@ export class CutoffExpansion {
   }
 
   async #expand(cutoff: CutoffRecord): Promise<void> {
-    const { reader, clock } = this.#ports
+    const { clock } = this.#ports
     const because = `cutoff:${sha256Hex(utf8(cutoff.key))}`
-    for await (const certificates of certificatesCutOff(reader, cutoff, clock.now())) {
-      const entries = entriesOf(certificates, cutoff, clock.now())
+    for await (const certificates of this.#reached(cutoff)) {
+      const listable = await this.#listable(certificates)
+      const entries = entriesOf(listable, cutoff, clock.now())
       for (let at = 0; at < entries.length; at += ENTRIES_AT_ONCE) {
         const added = await recordEntries(this.#ports, entries.slice(at, at + ENTRIES_AT_ONCE), because)
         if (added.length > 0) this.#onAdded(added)
       }
     }
+  }
+
+  /** An authority that never signs again is taken back itself, too, by the root that signed it. */
+  async *#reached(cutoff: CutoffRecord): AsyncGenerator<readonly CertificateRecord[]> {
+    const { reader, clock } = this.#ports
+    yield* certificatesCutOff(reader, cutoff, clock.now())
+    if (cutoff.kind !== 'authority' || cutoff.before < FOR_EVER) return
+    const own = await ownCertificate(reader, cutoff.value)
+    if (own !== null) yield [own]
+  }
+
+  /** Of authorities those that a root at hand has signed: nobody says anything of what has signed itself. */
+  async #listable(certificates: readonly CertificateRecord[]): Promise<readonly CertificateRecord[]> {
+    if (certificates.every(({ kind }) => kind !== 'authority')) return certificates
+    const issuers = new Set(certificates.map(({ authority }) => authority))
+    const rows = await this.#ports.reader.list('Authority', {
+      where: { id: { in: [...issuers] }, kind: 'x509-root' },
+      limit: ENTRIES_AT_ONCE,
+    })
+    const roots = new Map(rows.map((root) => [root.id, root]))
+    return certificates.filter((one) => one.kind !== 'authority' || isSignedBy(one, roots.get(one.authority)))
   }
 
   /** The stored mark moves seldom: it only says how much is looked at again after a change of hands. */
@@ -154,6 +178,17 @@ export class CutoffExpansion {
 /** A raised cutoff reaches further, or for another reason: it is another one. */
 function keyOf({ key, before, reason }: CutoffRecord): string {
   return `${key} ${String(before)} ${reason}`
+}
+
+/** Null where another trust domain's root, or a ceremony's of which nothing is known, has signed it. */
+async function ownCertificate(reader: Reader, id: string): Promise<CertificateRecord | null> {
+  const authority = await reader.find('Authority', { id })
+  if (authority?.kind !== 'x509' || authority.certificate === null) return null
+  return reader.find('Certificate', { serial: toHex(parseCertificate(authority.certificate).serial) })
+}
+
+function isSignedBy({ spkiHash }: CertificateRecord, root: AuthorityRecord | undefined): boolean {
+  return root !== undefined && !isOfflineRoot(root) && toHex(parsePublicKey(root.publicKey).spkiHash) !== spkiHash
 }
 
 function entriesOf(

@@ -15,6 +15,7 @@ import {
 } from '#authority/index.ts'
 import { after, instant, type Instant } from '#kernel/instant.ts'
 import { READERS } from '../admin/standing.ts'
+import { crlStatusOf, type CrlStatus } from '../crl/crl-facts.ts'
 import { listAuthorities } from '../load-authorities.ts'
 import type { Reader, StoryPorts } from '../ports.ts'
 import { readAdoptionFacts, readGate } from './gates.ts'
@@ -35,6 +36,9 @@ export interface AuthorityProgress {
   readonly next: NextStep | null
   /** Kept for emergencies: another one is made to follow the active one. */
   readonly standby: boolean
+  /** As of `at`; null for what has none. */
+  readonly crl: CrlStatus | null
+  readonly at: Instant
 }
 
 export interface ShowRotationPorts extends Pick<StoryPorts, 'reader' | 'clock'> {
@@ -56,7 +60,9 @@ export async function showRotation(
     present.map(async (authority) => {
       const standby = isKept && isStandby(authority, records)
       const looking = { authority, records, facts, now, standby }
-      return { authority, gate: await gateOf(reader, looking), next: await nextOf(reader, looking), standby }
+      const gate = await gateOf(reader, looking)
+      const crl = await crlStatusOf(reader, authority, now)
+      return { authority, gate, next: await nextOf(reader, looking), standby, crl, at: now }
     }),
   )
 }
