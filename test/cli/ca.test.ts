@@ -164,7 +164,8 @@ describe('writ ca', () => {
     expect(stale.stderr).toContain('[AUTHORITY_CHANGED]')
     await place.done('ca', 'taint', signing, '--compromised', '--reason', 'the backup was stolen')
     const states = (await place.x509()).map(({ state }) => state).toSorted()
-    expect(states).toEqual(['active', 'tainted'])
+    // The next one in reserve may be there already, or not yet.
+    expect(states.filter((state) => state === 'active' || state === 'tainted')).toEqual(['active', 'tainted'])
   }, 120_000)
 
   it('leaves responders that are over out of the status, unless everything is asked for', async () => {
