@@ -165,7 +165,7 @@ async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): 
   const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
   const row = tokenRecordOf(mandate, jti, statusIndex)
   const commit: TokenCommit = {
-    guards: exchangeGuards(decided),
+    guards: [...exchangeGuards(decided), ...binding.guards],
     changes: [
       ...binding.changes,
       ...derivationChange(mandate),

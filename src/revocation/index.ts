@@ -13,6 +13,7 @@ export {
   crlTimes,
   isCrlDue,
   isCrlOverdue,
+  isStillToBegin,
   issuesCrls,
   isSpent,
   nextCrlNumber,
