@@ -27,6 +27,7 @@ export { EMPTY_NAME, encodeName, parseName, type NameAttribute, type NameParts }
 export { ATTESTATION_OID, PURPOSE, type Purpose } from './oids.ts'
 export { buildPath, MAX_PATH_CERTIFICATES, VerifiedPath } from './path/build.ts'
 export type { PathOptions } from './path/validate.ts'
+export { presentedChain, type PresentedCertificate } from './presented-chain.ts'
 export { fromPem, fromPemList, toPem, type PemLabel } from './pem.ts'
 export { svidIdOf, verifyX509Svid, X509Svid, type AnchorsOf } from './svid.ts'
 export { assembleCertificate, encodeTbs, type TbsTemplate } from './tbs.ts'

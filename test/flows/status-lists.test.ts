@@ -8,6 +8,7 @@ import { after, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { CutoffKind } from '#revocation/index.ts'
 import { codeOf, codeOfAsync } from '../support/code-of.ts'
 import { ISSUER, spkiHashOf, TaskHouse, type Copy } from '../support/task-house.ts'
+import { newTestKey } from '../support/keys.ts'
 import { tokenAuthorities } from '../support/token-authorities.ts'
 
 describe('the status lists', () => {
@@ -194,6 +195,29 @@ describe('the status lists', () => {
     expect((await list()).statusAt(index)).toBe(0)
     house.pass(1)
     expect(await codeOfAsync(() => lists.get('0'))).toBe('AUTHORITY_NOT_ACTIVE')
+  })
+
+  it('SL-2 what a key has signed that is tainted now is not served any more', async () => {
+    await token()
+    const kept = await lists.get('0')
+    const { authorities, profile } = house.ports
+    if (!(authorities instanceof CurrentAuthorities)) throw new TypeError('nobody can replace them')
+    const { trustDomain } = profile
+    const tainted = tokenAuthorities(trustDomain, house.clock.now()).records.map((one) =>
+      one.kind === 'status' ? { ...one, state: 'tainted' as const } : one,
+    )
+    const next = newTestKey()
+    const { signer, kid } = next
+    const active = tainted.find(({ kind }) => kind === 'access-token')
+    if (active === undefined) throw new TypeError('there is none')
+    const more = { id: 'aut_next', kind: 'status', publicKey: signer.publicKey, keyReference: 'next', kid } as const
+    const records = [...tainted, { ...active, ...more }]
+    house.store.seed('Authority', { ...active, ...more })
+    authorities.replace(AuthoritySet.of({ trustDomain, records: tainted, signers: new Map() }))
+    expect(await codeOfAsync(() => lists.get('0'))).toBe('AUTHORITY_NOT_ACTIVE')
+    authorities.replace(AuthoritySet.of({ trustDomain, records, signers: new Map([['aut_next', signer]]) }))
+    expect((await lists.get('0')).token).not.toBe(kept.token)
+    await list()
   })
 
   it('SL-2 the last list is served while the store is away', async () => {
