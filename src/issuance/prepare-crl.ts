@@ -48,13 +48,16 @@ export async function prepareCrl(
     authorityKeyIdentifier: certificate.publicKey.keyIdentifier,
   }
   const tbs = await encodeTbsCrlInSlices(template, pause)
+  const hash = toHex(sha256(tbs))
+  await pause()
   return preparedOf({
     signer,
     message: tbs,
-    hash: toHex(sha256(tbs)),
+    hash,
     commitment: 'tbs',
     object: `crl:${authorityId}:${number.toString()}`,
     finish: async (signature) => {
+      await pause()
       const crl = await readBack(assembleCrl(tbs, algorithm, signature), certificate, pause)
       // As `equal`, but none of it is secret, and it is long.
       if (Buffer.compare(crl.tbs, tbs) !== 0) {
