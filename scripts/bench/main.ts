@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- --database sqlite|postgresql] [--only load|pkcs11|refusals|latency|revocation]`: renewals and exchanges a second of one server on one core, stored
- * and audited with fsync on, over mTLS keep-alive with 64 clients on the other core; as a ratio to what that core can do
- * of the bare cryptography (verify, sign, verify), measured right before and right after in the same run. Then what it
- * costs to refuse an enrollment, how long it takes from a revocation until everybody refuses, and what one revocation and
- * one start cost where a million were revoked.
+ * `npm run bench [-- --database sqlite|postgresql] [--only load|pkcs11|refusals|crl|latency|revocation]`: renewals and
+ * exchanges a second of one server on one core, stored and audited with fsync on, over mTLS keep-alive with 64 clients on
+ * the other core; as a ratio to what that core can do of the bare cryptography (verify, sign, verify), measured right
+ * before and right after in the same run. Then what it costs to refuse an enrollment, for how long a long CRL holds others
+ * up, how long it takes from a revocation until everybody refuses, and what one revocation and one start cost where a
+ * million were revoked.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -200,6 +201,7 @@ const PARTS: Readonly<Record<string, () => boolean | Promise<boolean>>> = {
   },
   pkcs11: benchPkcs11,
   refusals: () => script('refusals.ts'),
+  crl: () => script('crl.ts'),
   latency: () => script('latency.ts', ...which),
   revocation: () => script('revocation.ts', ...which),
 }

@@ -52,7 +52,6 @@ const QUERIES: readonly [TableName, object, string?][] = [
   ['Approval', { requestDigest: '', requestedBy: '', state: { in: [] }, expiresAt: { gt: 0 } }, 'id'],
   ['Replay', { key: '' }],
   ['LogLeaf', { hash: '' }],
-  ['LogLeaf', { object: '' }],
   ['LogLeaf', { position: { gt: 0 } }, 'position'],
   ['LogLeaf', { replica: '', seq: { gt: 0 } }],
   ['LogPrivate', { leaf: '' }],

@@ -9,7 +9,8 @@ import {
   type CrlEntryRecord,
   type CrlRecord,
 } from '#revocation/index.ts'
-import { parseCrl, type CrlEntry, type RevokedCertificate } from '#x509/index.ts'
+import { LINES_AT_ONCE, parseCrlInSlices, type CrlEntry, type RevokedCertificate } from '#x509/index.ts'
+import { otherWork } from '../other-work.ts'
 import type { ListQuery } from '../ports.ts'
 import type { CrlHealth, CrlPorts } from './ports.ts'
 import { distributionPointOf, publishCrl } from './publish-crl.ts'
@@ -68,7 +69,7 @@ export class AuthorityCrls {
     }
     for (const shard of this.#shards) await shard.catchUp(this.#ports.clock.now())
     // By what they list and not by when: whoever held the lease before may have had another clock.
-    for (const scope of this.#scopes.values()) scope.isStale = !isUpToDate(scope, this.#pointOf(scope.name))
+    for (const scope of this.#scopes.values()) scope.isStale = !(await isUpToDate(scope, this.#pointOf(scope.name)))
   }
 
   #pointOf(scope: string): string | null {
@@ -182,14 +183,27 @@ function scopeOf(name: string, shards: readonly ShardEntries[]): Scope {
 }
 
 /** Whether what was published last says exactly what its successor would. */
-function isUpToDate({ previous, shards }: Scope, point: string | null): boolean {
+async function isUpToDate({ previous, shards }: Scope, point: string | null): Promise<boolean> {
   if (previous === null) return false
   const { der, thisUpdate } = previous
-  const published = parseCrl(der, { maxBytes: der.length, maxEntries: der.length })
+  const published = await parseCrlInSlices(der, { maxBytes: der.length, maxEntries: der.length }, otherWork)
   if ((published.scope?.distributionPoint ?? null) !== point) return false
   const now = shards.flatMap((shard) => shard.listed(thisUpdate, previous))
-  const known = new Set(published.entries.map(lineOf))
-  return now.length === known.size && now.every((entry) => known.has(lineOf(entry)))
+  if (now.length !== published.entries.length) return false
+  const known = new Set<string>()
+  await eachInTurn(published.entries, (entry) => known.add(lineOf(entry)))
+  let isSame = true
+  await eachInTurn(now, (entry) => {
+    isSame &&= known.has(lineOf(entry))
+  })
+  return isSame
+}
+
+async function eachInTurn<Line>(lines: readonly Line[], work: (line: Line) => unknown): Promise<void> {
+  for (const [index, line] of lines.entries()) {
+    work(line)
+    if (index % LINES_AT_ONCE === 0) await otherWork()
+  }
 }
 
 function lineOf({ serial, reason }: RevokedCertificate): string {
