@@ -59,12 +59,11 @@ describe('writ ca, about the CRLs of a root that only ceremonies open,', () => {
   }, 60_000)
 
   it('import refuses what is over, of another root, or no PEM; of many it leaves out what is over', async () => {
-    await server.ceremony('short', { crls: '{ count: 2, every: 1s, overlap: 1s, first_number: 2 }' })
-    expect(await codeOf('import', 'short/root-crl-0002.pem')).toMatch(/^ROOT_CRL_(?:NUMBER|OVER)$/)
-    await new Promise((resolve) => setTimeout(resolve, 3500))
-    expect(await codeOf('import', 'short')).toBe('ROOT_CRL_OVER')
-    const mixed = await rows('import', 'short', 'first/root-crl-0013.pem')
-    expect(mixed.map(({ state }) => state)).toEqual(['over', 'over', 'present'])
+    const over = await server.crl(50, -30, -10)
+    expect(await codeOf('import', over)).toBe('ROOT_CRL_OVER')
+    const mixed = await rows('import', over, await server.crl(0, 0, 600), 'first/root-crl-0013.pem')
+    expect(mixed.map(({ state }) => state)).toEqual(['over', 'superseded', 'present'])
+    expect(await codeOf('import', await server.crl(13, 0, 600))).toBe('ROOT_CRL_NUMBER')
     await server.ceremony('foreign', { root: '{ key: root-2 }', crls: '{ count: 1, every: 1d, overlap: 1d }' })
     expect(await codeOf('import', 'foreign/root-crl-0001.pem')).toBe('ROOT_CRL_FOREIGN')
     expect(await codeOf('import', 'foreign.yaml')).toBe('PEM_MALFORMED')
@@ -89,8 +88,7 @@ it('a server tells in its log and by a metric that the CRLs of its root run out'
     await wait((value) => value > Date.now() / 1000 + 400 * 86_400)
     expect(house.logged.filter((line) => line.includes('root_crl.ending'))).toEqual([])
     // One with a higher number counts at once, and is over in a moment.
-    await server.ceremony('short', { crls: '{ count: 1, every: 10s, overlap: 1s, first_number: 14 }' })
-    expect((await rows('import', 'short')).map(({ state }) => state)).toEqual(['stored'])
+    expect((await rows('import', await server.crl(14, 0, 12))).map(({ state }) => state)).toEqual(['stored'])
     await wait((value) => value === 0)
     const told = house.logged.filter((line) => line.includes('root_crl.ending'))
     expect(told.some((line) => line.includes('"until":"over"'))).toBe(true)

@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SoftwareKeys } from '#adapters/keys/software/index.ts'
+import { SystemClock } from '#adapters/system/index.ts'
+import { instant, SECOND, wholeSecond } from '#kernel/instant.ts'
 import { initServer, runCeremonyFile } from '#server/index.ts'
-import { fromPem, parseCertificate, parseCrl, toPem, type Certificate, type Crl } from '#x509/index.ts'
+import { createCrl, fromPem, parseCertificate, parseCrl, toPem, type Certificate, type Crl } from '#x509/index.ts'
 import { TestHouse } from './server.ts'
 import { writ, type Ran } from './writ.ts'
 
@@ -90,6 +93,28 @@ export class RootedServer {
       root: '{ key: root-1, certificate: first/root.pem }',
       ...wishes,
     })
+  }
+
+  /** A CRL that the root signs without a ceremony, from and until so many seconds from now. Answers its path. */
+  async crl(number: number, from: number, until: number): Promise<string> {
+    const signer = await new SoftwareKeys(join(this.cwd, 'medium')).open('software:root-1')
+    const root = this.certificate('first/root.pem')
+    const now = wholeSecond(new SystemClock().now())
+    const der = await createCrl(
+      {
+        issuer: root.subject,
+        authorityKeyIdentifier: root.publicKey.keyIdentifier,
+        signatureAlgorithm: signer.algorithm,
+        entries: [],
+        number: BigInt(number),
+        thisUpdate: instant(now + from * SECOND),
+        nextUpdate: instant(now + until * SECOND),
+      },
+      signer,
+    )
+    const name = `short-${String(number)}.pem`
+    writeFileSync(join(this.cwd, name), toPem('X509 CRL', der))
+    return name
   }
 
   /** A command of the person who administers this server. */
