@@ -50,6 +50,8 @@ function print(report: SoakReport): void {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 const provider = values.database === 'postgresql' ? 'postgresql' : 'sqlite'
 const report = await soak({
   minutes: Number(values.minutes),

@@ -2,8 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 
-/** What is refused for a moment only: something was taken back, and nothing is issued until that moment has passed. */
-const PASSING = ['ISSUANCE_PAUSED', 'ISSUANCE_CUT_OFF'] as const
+/**
+ * What is refused for a moment only: something was taken back, and nothing is issued until that moment has passed; or an
+ * authority was, and the replica that was asked has yet to hear of its successor.
+ */
+const PASSING = ['ISSUANCE_PAUSED', 'ISSUANCE_CUT_OFF', 'ISSUANCE_AUTHORITY_CHANGED'] as const
 const WAITS = 2
 const SHORTEST: Milliseconds = SECOND
 const LONGEST: Milliseconds = 5 * SECOND
