@@ -10,6 +10,7 @@ import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
 import { exchangeGuards, type Decided } from './exchange-guards.ts'
 import { checkRequest, type CheckedRequest, type ExchangeRequest } from './exchange-request.ts'
 import type { IssuePorts } from './issuance-ports.ts'
+import { tokenKeyGuard } from './issuance-guards.ts'
 import { issueJwt, type TokenCommit } from './issue-token.ts'
 import { oauthError } from './oauth-errors.ts'
 import type { Change, Reader } from './ports.ts'
@@ -160,10 +161,11 @@ async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): 
   const issuer = ports.profile.publicUrl
   const status = statusReference(issuer, statusIndex)
   const claims = claimsOf(mandate, { jti, issuer, policy: grant.policyDigest, status })
-  const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
+  const signer = ports.authorities.current().active('access-token')
+  const prepared = prepareTaskToken(grant, signer, claims)
   const row = tokenRecordOf(mandate, jti, statusIndex)
   const commit: TokenCommit = {
-    guards: exchangeGuards(decided),
+    guards: [...exchangeGuards(decided), tokenKeyGuard(signer.authorityId)],
     changes: [
       ...binding.changes,
       ...derivationChange(mandate),

@@ -56,6 +56,14 @@ function instanceGuards({ instance, changes }: IssuanceFacts): readonly Guard[] 
 /** Another replica may have rotated since the set was read: who retires is trusted still, who is tainted is not. */
 const SIGNING: readonly AuthorityState[] = ['active', 'retiring']
 
+/**
+ * The same for tokens. What one signs that was taken back by a rollback is trusted; what a tainted or retired one signs
+ * is refused everywhere, so that its bearer had better ask again.
+ */
+export function tokenKeyGuard(authority: string): Guard {
+  return authorityGuard(authority, ['published', ...SIGNING])
+}
+
 function authorityGuard(id: string, states: readonly AuthorityState[] = SIGNING): Guard {
   const refuse = () => issuanceError('ISSUANCE_AUTHORITY_CHANGED', { details: { authority: id } })
   return { table: 'Authority', must: 'exist', where: { id, state: { in: states } }, refuse }

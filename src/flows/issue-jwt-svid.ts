@@ -6,6 +6,7 @@ import { after, earliest, wholeSecond, type Instant } from '#kernel/instant.ts'
 import { permitJwtSvid } from '#policy/index.ts'
 import { requireActive, reregister } from '#registry/index.ts'
 import { credentialGuards } from './credential-guards.ts'
+import { tokenKeyGuard } from './issuance-guards.ts'
 import { issueJwt } from './issue-token.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { recordingDenials } from './recorded-story.ts'
@@ -53,7 +54,7 @@ async function issueFor(ports: IssuePorts, known: Known, asked: JwtSvidRequest):
   const { trustDomain } = ports.profile
   const now = await ports.clockGuard.check()
   // 2. The registration is decided again, and so is the policy. Nothing outlives what it rests on.
-  const { grant, prepared, expiresAt } = prepare(ports, holder, asked, now)
+  const { grant, prepared, expiresAt, authority } = prepare(ports, holder, asked, now)
   // 3. Recorded, as long as everything that it rests on still stands, then signed.
   const leaf = {
     type: 'token.issued',
@@ -63,7 +64,8 @@ async function issueFor(ports: IssuePorts, known: Known, asked: JwtSvidRequest):
     commitments: { ...known.commitments, kind: 'jwt-svid', certificate: holder.certificate.serial },
     private: { input: grant.input },
   }
-  const commit = { guards: credentialGuards(trustDomain.name, holder, wholeSecond(now)), changes: [], leaf, events: [] }
+  const guards = [...credentialGuards(trustDomain.name, holder, wholeSecond(now)), tokenKeyGuard(authority)]
+  const commit = { guards, changes: [], leaf, events: [] }
   const token = await issueJwt(ports, { prepared, commit })
   return { token, spiffeId: holder.spiffeId.toString(), expiresAt }
 }
@@ -91,7 +93,7 @@ function prepare(ports: IssuePorts, holder: AgentIdentity, asked: JwtSvidRequest
   const id = newId('token', now, ports.random)
   const named = agent.identity === 'agent' ? { instance: instance.id } : {}
   const fields = { ...named, issuer: `${publicUrl}/spiffe`, subject: spiffeId, audience, issuedAt, expiresAt, id }
-  return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt }
+  return { grant, prepared: prepareJwtSvid(grant, signer, fields), expiresAt, authority: signer.authorityId }
 }
 
 /** @throws JWT_SVID_AUDIENCE_INVALID */

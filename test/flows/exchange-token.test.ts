@@ -1,11 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { completeTask } from '#flows/complete-task.ts'
 import { exchangeToken } from '#flows/exchange-token.ts'
+import { oauthError } from '#flows/oauth-errors.ts'
 import { replay } from '#policy/index.ts'
 import { after } from '#kernel/instant.ts'
 import { JWT_TYPE } from '#wire/index.ts'
 import { codeOfAsync } from '../support/code-of.ts'
 import { BILLING, ISSUER, MAIL, READ, TaskHouse, type Copy } from '../support/task-house.ts'
+
+const NO_INPUT = { inputDigest: null, policy: null, commitments: {} }
 
 let house: TaskHouse
 let bot: Copy
@@ -176,6 +179,29 @@ describe('what the token endpoint refuses about the request', () => {
   it('TE-1 refuses a request without subject token', async () => {
     const request = { subjectTokenType: JWT_TYPE, taskId: task }
     expect(await codeOfAsync(() => house.exchange(bot, request))).toBe('TOKEN_PARAMETER_MISSING')
+  })
+
+  it('promise 8: gives out nothing under a key that another replica has tainted meanwhile', async () => {
+    const key = house.store.all('Authority').find(({ kind }) => kind === 'access-token')
+    const taint = (state: 'tainted' | 'published') =>
+      house.store.commit({
+        ...{ lock: 'none', guards: [], events: [] },
+        changes: [
+          {
+            op: 'update',
+            table: 'Authority',
+            where: { id: key?.id ?? '' },
+            set: { state },
+            refuse: () => oauthError('STANDING_CHANGED'),
+          },
+        ],
+        leaf: { type: 'test.change', actor: 'system', object: 'test:1', decision: 'permit', ...NO_INPUT },
+      })
+    await taint('tainted')
+    expect(await codeOfAsync(() => house.start(bot, task))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    // Taken back by a rollback, it is trusted still.
+    await taint('published')
+    expect(await codeOfAsync(() => house.start(bot, task))).toBe('ACCEPTED')
   })
 
   it('refuses whoever is no agent', async () => {

@@ -90,12 +90,14 @@ export class TaskHouse {
     const random = new FakeRandom('task-house')
     const store = new MemoryStore({ clock, random })
     const trustDomain = TrustDomain.parse('example.org')
+    const authorities = tokenAuthorities(trustDomain, clock.now())
+    for (const record of authorities.records) store.seed('Authority', record)
     const ports: ExchangePorts = {
       reader: store,
       journal: store,
       clock,
       random,
-      authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
+      authorities: new CurrentAuthorities(authorities),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       statusIndexes: new StatusIndexes(store, 8),

@@ -113,6 +113,20 @@ describe('tainting the authority that signs', () => {
     const order = await svidOrder(world)
     expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ISSUANCE_AUTHORITY_CHANGED')
   })
+
+  it('promise 8: stops it from giving out tokens of a tainted key, and not those of one that retires', async () => {
+    const old = byState(world, 'jwt-svid', 'active')
+    const behind = { ...world.ports, authorities: new CurrentAuthorities(world.authorities.current()) }
+    const caller = await authenticate(world.ports, bot.peer)
+    const ask = () => issueJwtSvid(behind, caller, { audience: [world.ports.profile.publicUrl] })
+    const next = await prepareAuthority(world.ports, { actor: 'local:0', kind: 'jwt-svid' })
+    const step = (name: StepRequest['step'], id: string) => taint(id, { step: name, urgent: true, reason: 'a test' })
+    await step('publish', next.id)
+    await step('activate', next.id)
+    expect(await codeOfAsync(ask)).toBe('ACCEPTED')
+    await taint(old.id)
+    expect(await codeOfAsync(ask)).toBe('ISSUANCE_AUTHORITY_CHANGED')
+  })
 })
 
 describe('whoever holds a certificate of a tainted authority', () => {
