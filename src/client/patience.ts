@@ -14,22 +14,26 @@ const LONGEST: Milliseconds = 5 * SECOND
 /**
  * Asks again after as long as the server advises, twice at most: whoever asks within a second of a revocation that does
  * not mean it should not notice. `ask` starts from its beginning, with proofs of its own. What is cut off for ever is
- * refused all the same, some seconds later.
+ * refused all the same, some seconds later. With `isHome` it is our own server that is asked.
  */
-export async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+export async function patiently<Answer>(ask: () => Promise<Answer>, { isHome = false } = {}): Promise<Answer> {
   for (let left = WAITS; ; left--) {
     try {
       return await ask()
     } catch (error) {
-      const wait = left === 0 ? null : adviceOf(error)
+      const wait = left === 0 ? null : adviceOf(error, isHome && left === WAITS)
       if (wait === null) throw error
       await sleep(wait)
     }
   }
 }
 
-/** Null when waiting would not help. */
-function adviceOf(error: unknown): Milliseconds | null {
+/**
+ * Null when waiting would not help. A server that is not trusted was sent nothing; where its authority was tainted a
+ * moment ago, the bundle may have come from a replica that heard of it sooner than the one that was asked.
+ */
+function adviceOf(error: unknown, mayBeBehind: boolean): Milliseconds | null {
+  if (mayBeBehind && isWritError(error, 'SERVER_NOT_TRUSTED')) return SHORTEST
   if (!isWritError(error, ...PASSING)) return null
   const { retry_after: seconds } = error.details
   return typeof seconds === 'number' ? Math.min(Math.max(seconds * SECOND, SHORTEST), LONGEST) : null

@@ -8,10 +8,10 @@ const refusal = (code: string, details: Record<string, number> = { retry_after: 
   new WritError(code, 'a sentence', { details })
 
 /** Asks somebody who refuses `times` times; answers how often that was asked, and what came of it. */
-async function ask(times: number, refused: WritError): Promise<readonly [number, string]> {
+async function ask(times: number, refused: WritError, isHome = false): Promise<readonly [number, string]> {
   let asked = 0
   const outcome = await codeOfAsync(() =>
-    patiently(() => (++asked <= times ? Promise.reject(refused) : Promise.resolve('an answer'))),
+    patiently(() => (++asked <= times ? Promise.reject(refused) : Promise.resolve('an answer')), { isHome }),
   )
   return [asked, outcome]
 }
@@ -24,6 +24,13 @@ describe.concurrent('a client that is told to come again', () => {
       expect(await ask(1, refusal(code))).toEqual([2, 'ACCEPTED'])
     },
   )
+
+  it('promise 8: tries its own server once more that it does not trust, and no other', async () => {
+    const refused = new WritError('SERVER_NOT_TRUSTED', 'a sentence')
+    expect(await ask(1, refused, true)).toEqual([2, 'ACCEPTED'])
+    expect(await ask(9, refused, true)).toEqual([2, 'SERVER_NOT_TRUSTED'])
+    expect(await ask(1, refused)).toEqual([1, 'SERVER_NOT_TRUSTED'])
+  })
 
   it('gives up after the second time', async () => {
     expect(await ask(9, refusal('ISSUANCE_AUTHORITY_CHANGED'))).toEqual([3, 'ISSUANCE_AUTHORITY_CHANGED'])
