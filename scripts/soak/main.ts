@@ -30,7 +30,7 @@ function said(text: string): void {
 }
 
 function print(report: SoakReport): void {
-  const { steps, coverage, figures, refusals, excuses, lastExcuse, examples, clean } = report
+  const { steps, coverage, figures, refusals, excuses, lastExcuse, examples, clean, pulse } = report
   const { mode, agents, replicas, seconds } = report
   const lines = [
     `\n${String(agents)} agents, ${mode}, servers: ${String(replicas)}, ${seconds.toFixed(0)} s`,
@@ -42,11 +42,15 @@ function print(report: SoakReport): void {
     ...Object.entries(refusals).map(([name, count]) => `${String(count).padStart(8)}  ${name}`),
     `\nrefused because its key had been tainted a moment before, the last ${String(lastExcuse)} ms after the answer:`,
     ...Object.entries(excuses).map(([name, count]) => `${String(count).padStart(8)}  ${name}`),
+    `\nthe longest stall: ${String(pulse.longestStall)} ms; the longest answer: ${String(pulse.longestAnswer)} ms`,
+    ...(clean ? [] : pulse.notes),
     ...(examples.length === 0 ? [] : ['\nwhat must not have happened:', ...examples]),
     clean ? '\nclean' : '\nNOT clean',
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 const provider = values.database === 'postgresql' ? 'postgresql' : 'sqlite'
 const report = await soak({

@@ -132,6 +132,8 @@ async function run(data: string, number: number): Promise<Running> {
       WRIT_REPLICA_NUMBER: String(number),
     },
   })
+  // Who is told to stop before the end leaves no server behind.
+  process.once('exit', () => child.kill('SIGTERM'))
   return { child, origin: await originOf(child) }
 }
 

@@ -28,7 +28,8 @@ export class SoakService {
     this.#stop = stop
   }
 
-  static async start(arrival: Arrival): Promise<SoakService> {
+  /** `onFailure` is told when the feed breaks off. */
+  static async start(arrival: Arrival, onFailure: (error: unknown) => void): Promise<SoakService> {
     const live = await newcomer(arrival)
     const trust = new RefreshingTrust({
       trustDomain: live.identity.spiffeId.trustDomain,
@@ -37,7 +38,7 @@ export class SoakService {
       clock,
       maxStaleness: 60 * SECOND,
     })
-    const view = new LiveView({ openFeed: (request) => live.session.openFeed(request), clock, trust })
+    const view = new LiveView({ openFeed: (request) => live.session.openFeed(request), clock, trust, onFailure })
     await Promise.all([trust.start(), view.start()])
     const receiver = createReceiver({
       audience: AUDIENCE,

@@ -2,6 +2,8 @@ import type { Provider } from '../../test/support/databases.ts'
 import { Fleet } from './fleet.ts'
 import { Ledger, type Figures } from './ledger.ts'
 import { Operator, type Kind } from './operator.ts'
+import { whyOf } from './names.ts'
+import { PulseTaker, type Pulse } from './pulse.ts'
 import { now } from './recorder.ts'
 import { rotateIssuer, rotateRoot, rotateTokenKey, type Stage } from './rotation.ts'
 import { SoakServer, type Mode } from './server.ts'
@@ -42,6 +44,7 @@ export interface SoakReport {
   readonly excuses: Readonly<Record<string, number>>
   /** How long after the answer to a taint the last of these began, in milliseconds. */
   readonly lastExcuse: number
+  readonly pulse: Pulse
   /** What must not have happened. */
   readonly examples: readonly string[]
 }
@@ -102,11 +105,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const fleet = new Fleet(server, { workers: options.workers, looksEvery: tempo.looksEvery }, (seen) => {
     ledger.take(seen)
   })
+  const pulse = new PulseTaker(server)
   const services: SoakService[] = []
   try {
     await server.register()
     for (let number = 0; number < SERVICES; number++) {
-      services.push(await SoakService.start(await fleet.arrival('service')))
+      const noted = (error: unknown) => {
+        pulse.note(`service ${String(number)}: ${whyOf(error)}`)
+      }
+      services.push(await SoakService.start(await fleet.arrival('service'), noted))
     }
     const peers = await fleet.enroll(agents)
     said(`${String(agents)} agents, ${String(SERVICES)} services, ${mode}, servers: ${String(replicas)}`)
@@ -121,6 +128,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     }
   } finally {
     clearInterval(progress)
+    pulse.stop()
     await fleet.end()
     await Promise.allSettled(services.map((service) => service.stop()))
     await server.stop()
@@ -129,7 +137,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { done, coverage } = { done: steps.done, coverage: coverageOf(steps.done, mode) }
   const clean = ledger.isClean && Object.values(coverage).every((said) => said === ALL_OF_IT || said === NO_ROOT)
   const what = { mode, agents, replicas, seconds: (now() - began) / 1000 }
-  return { clean, ...what, figures, steps: done, coverage, refusals, excuses, lastExcuse, examples }
+  return { clean, ...what, figures, steps: done, coverage, refusals, excuses, lastExcuse, examples, pulse: pulse.taken }
 }
 
 /** What was done, and how long it took. */
