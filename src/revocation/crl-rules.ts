@@ -70,6 +70,11 @@ export function isCrlDue({ previous, end }: CrlFacts, now: Instant): boolean {
   return now >= half && previous.nextUpdate < wholeSecond(end)
 }
 
+/** Made while the clock was ahead: relying parties whose clocks are right do not take it yet. */
+export function isStillToBegin(previous: Signed | null, now: Instant): boolean {
+  return previous !== null && previous.thisUpdate > now + OVERLAP
+}
+
 /** What relying parties would soon be left without. */
 export function isCrlOverdue(previous: Signed | null, now: Instant): boolean {
   return previous !== null && now >= previous.thisUpdate + (previous.nextUpdate - previous.thisUpdate) / 2

@@ -13,6 +13,7 @@ export {
   crlTimes,
   isCrlDue,
   isCrlOverdue,
+  isStillToBegin,
   issuesCrls,
   isSpent,
   nextCrlNumber,
@@ -39,7 +40,7 @@ export {
   type StoredCrl,
 } from './root-crls.ts'
 export { cutoffKeysOf, faultOf } from './standing.ts'
-export type { Fault, Grounds } from './standing.ts'
+export type { Fault, Grounds, Holding } from './standing.ts'
 export { prepareStatusAnswer, signStatusAnswer } from './status-answer.ts'
 export type { SignedAnswer, StatusAnswer, StatusAnswerOrder } from './status-answer.ts'
 export { subjectDigest } from './subject-digest.ts'

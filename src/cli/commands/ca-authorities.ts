@@ -109,8 +109,13 @@ async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
 /** In words, what the authority waits for, and when that comes by itself. */
 function nextStep(row: JsonObject, progress: Progress | undefined, now: Instant): string {
   const due = progress?.next?.at ?? null
-  const words = progress?.standby === true ? STANDBY : waitOf(row, now)
+  const words = progress?.standby === true ? STANDBY : isSpent(progress) ? SPENT : waitOf(row, now)
   return due === null ? words : `${words} (${due})`
+}
+
+/** Tainted, and what it signed is revoked, or was nothing that is. */
+function isSpent(progress: Progress | undefined): boolean {
+  return progress?.state === 'tainted' && progress.next?.step === 'retire'
 }
 
 function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: Instant): string {
@@ -123,6 +128,8 @@ function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: I
 }
 
 const STANDBY = 'stands by: signs when the active one is tainted, or by writ ca activate'
+
+const SPENT = 'is trusted nowhere, and is retired when its time is up'
 
 const NEXT: Readonly<Record<string, string>> = {
   prepared: 'is published when it is due, or by writ ca publish',

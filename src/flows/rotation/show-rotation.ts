@@ -20,6 +20,7 @@ import { listAuthorities } from '../load-authorities.ts'
 import type { Reader, StoryPorts } from '../ports.ts'
 import { readAdoptionFacts, readGate } from './gates.ts'
 import { deadlineMark } from './deadline.ts'
+import { hasCertificates, isCutOff } from './taints.ts'
 
 /** What comes next for an authority, and when it comes by itself. */
 export interface NextStep {
@@ -96,7 +97,7 @@ async function nextOf(reader: Reader, { authority, records, standby }: Looking):
     case 'retiring':
       return { step: 'retire', at: null }
     case 'tainted':
-      return { step: 'revoke', at: await deadlineOf(reader, authority) }
+      return taintedNext(reader, authority)
     case 'retired':
       return null
   }
@@ -105,6 +106,12 @@ async function nextOf(reader: Reader, { authority, records, standby }: Looking):
 function preparedNext(authority: AuthorityRecord, active: AuthorityRecord | undefined): NextStep {
   if (isHalfMade(authority)) return { step: 'import', at: null }
   return { step: 'publish', at: isByHand(authority) || active === undefined ? null : prepareAt(active) }
+}
+
+/** What it signed is revoked first, when all have renewed or its time is up; then nothing is left but its end. */
+async function taintedNext(reader: Reader, authority: AuthorityRecord): Promise<NextStep> {
+  const isRevoked = !hasCertificates(authority) || (await isCutOff(reader, authority))
+  return { step: isRevoked ? 'retire' : 'revoke', at: await deadlineOf(reader, authority) }
 }
 
 async function deadlineOf(reader: Reader, { id }: AuthorityRecord): Promise<Instant | null> {

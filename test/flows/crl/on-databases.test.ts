@@ -11,8 +11,9 @@ import { importRootCrl } from '#flows/crl/import-root-crl.ts'
 import { importRoot } from '#flows/import-root.ts'
 import { refreshAuthorities } from '#flows/load-authorities.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
+import type { Sequencer } from '#flows/ports.ts'
 import type { Bytes } from '#kernel/bytes.ts'
-import { DAY, MINUTE, SECOND } from '#kernel/instant.ts'
+import { DAY, HOUR, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import { dropIdle, KINDS, type Database } from '../../contract/store/subjects.ts'
 import { CrlReplica, serialsOf, STATUS_URL } from '../../support/crl-house.ts'
 import { CeremonyRoom, newPlan } from '../../support/ceremony.ts'
@@ -65,6 +66,11 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
   const revoking = async (instance: string) =>
     revoke(replicas[1], await admin(), { handle: 'instance', value: instance, reason: 'unspecified' })
 
+  const sequence = async () => {
+    const store = replicas[0].reader as unknown as Sequencer
+    while ((await store.sequence('Outbox')) > 0);
+  }
+
   const complete = async (replica: CrlReplica) => serialsOf(await replica.crl(authority, 'complete'))
 
   it('R13 what one publishes the other one serves a second later', async () => {
@@ -77,6 +83,26 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
     database.clock.advance(SECOND)
     expect(await complete(two)).toEqual(await complete(one))
     expect(await complete(two)).toHaveLength(1)
+  })
+
+  it('R13 what one takes back whose clock is behind is on the CRL all the same, also when the other took over meanwhile', async () => {
+    const [seen, unseen] = [await enrolled(), await enrolled()]
+    await one.round()
+    const behind = async (instance: string) => {
+      const right = database.clock.now()
+      database.clock.set(instant(right - 2 * HOUR))
+      await revoking(instance)
+      database.clock.set(right)
+      await sequence()
+    }
+    await behind(seen)
+    database.clock.advance(3 * SECOND)
+    await one.round()
+    expect(await complete(one)).toHaveLength(1)
+    await behind(unseen)
+    database.clock.advance(3 * SECOND)
+    await two.round()
+    expect(await complete(two)).toHaveLength(2)
   })
 
   it('R4 R13 of two who import the CRLs of a root at once each is stored once, and every replica serves what counts', async () => {
