@@ -1,14 +1,15 @@
-import { authorityError, isAwaiting, isTrusted, type AuthorityRecord } from '#authority/index.ts'
+import { authorityError, isAwaiting, type AuthorityRecord } from '#authority/index.ts'
 import { record } from '#audit/index.ts'
-import { PROFILES, type CertificateRecord } from '#issuance/index.ts'
+import { PROFILES } from '#issuance/index.ts'
 import { equal, toHex, type Bytes } from '#kernel/bytes.ts'
-import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { authorityFindings, parseCertificate, type Certificate } from '#x509/index.ts'
+import { importCross } from './import-cross.ts'
+import { certificateRow, isSignedBy, namesOf, rootOf, type Arrival, type TrustedRoot } from './imported-certificate.ts'
 import { importRoot } from './import-root.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import { listAuthorities, refreshAuthorities } from './load-authorities.ts'
-import type { Change, Commit } from './ports.ts'
+import type { Commit } from './ports.ts'
 import { transitionAuthority } from './transition-authority.ts'
 
 export interface ImportOrder {
@@ -18,7 +19,7 @@ export interface ImportOrder {
 }
 
 /**
- * Takes a certificate from a ceremony. A first root is trusted at once, a further one is only prepared; an issuing
+ * Takes a certificate from a ceremony: a root, an issuing authority, or a root as another one has signed it. A first root is trusted at once, a further one is only prepared; an issuing
  * authority that waited for it can be published and activated like any other. Importing the same again changes nothing.
  * @throws AUTHORITY_CERTIFICATE_INVALID with the reason, AUTHORITY_NOT_AWAITED, AUTHORITY_EXPIRED,
  * AUTHORITY_KEY_MISMATCH, AUTHORITY_CHANGED, KEY_…, CLOCK_…, CERTIFICATE_…
@@ -32,7 +33,7 @@ export async function importAuthority(ports: AuthorityPorts, order: ImportOrder)
   // 2. A root signs itself; all else must be what we asked for.
   const imported = equal(certificate.issuer, certificate.subject)
     ? await takeRoot(ports, order, records)
-    : await takeIssuing(ports, order.actor, { certificate, records })
+    : await takeSigned(ports, order.actor, { certificate, records })
   // 3. Go by it from now on.
   await refreshAuthorities(ports)
   return imported
@@ -57,9 +58,11 @@ function checkSelfSigned(certificate: Certificate, trustDomainId: string): void 
   refuseUnless(finding === undefined, finding ?? '')
 }
 
-interface Arrival {
-  readonly certificate: Certificate
-  readonly records: readonly AuthorityRecord[]
+/** Of a root of ours another one vouches for it; of anything else we must have asked for it. */
+function takeSigned(ports: AuthorityPorts, actor: string, arrival: Arrival): Promise<AuthorityRecord> {
+  const { spki } = arrival.certificate.publicKey
+  const subject = arrival.records.find(({ kind, publicKey }) => kind === 'x509-root' && equal(publicKey, spki))
+  return subject === undefined ? takeIssuing(ports, actor, arrival) : importCross(ports, { actor, subject, arrival })
 }
 
 async function takeIssuing(ports: AuthorityPorts, actor: string, arrival: Arrival): Promise<AuthorityRecord> {
@@ -97,37 +100,6 @@ async function takeIssuing(ports: AuthorityPorts, actor: string, arrival: Arriva
   return { ...awaiting, ...set }
 }
 
-interface TrustedRoot {
-  readonly id: string
-  readonly certificate: Certificate
-}
-
-/** The root of ours that signed it. */
-function rootOf({ certificate, records }: Arrival): TrustedRoot {
-  const roots = records.flatMap((one): readonly TrustedRoot[] => {
-    if (one.kind !== 'x509-root' || one.certificate === null || !isTrusted(one.state)) return []
-    return [{ id: one.id, certificate: parseCertificate(one.certificate) }]
-  })
-  const root = roots.find((one) => isSignedBy(certificate, one.certificate))
-  if (root === undefined)
-    throw authorityError('AUTHORITY_CERTIFICATE_INVALID', { details: { reason: 'no root of ours' } })
-  return root
-}
-
-function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  const algorithm = certificate.signatureAlgorithm.name
-  return (
-    algorithm !== undefined &&
-    equal(certificate.issuer, issuer.subject) &&
-    issuer.publicKey.verify(algorithm, certificate.tbs, certificate.signature)
-  )
-}
-
-function namesOf(certificate: Certificate): readonly string[] {
-  const names = certificate.extension('subjectAltName')?.names ?? []
-  return names.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
-}
-
 interface Demands {
   readonly root: TrustedRoot
   readonly now: Instant
@@ -154,32 +126,4 @@ const EXTENSIONS: ReadonlySet<string> = new Set(PROFILES.issuing.extensions)
 
 function refuseUnless(right: boolean, reason: string): void {
   if (!right) throw authorityError('AUTHORITY_CERTIFICATE_INVALID', { details: { reason } })
-}
-
-/** What a root of ours signed is among our certificates, wherever it was signed. */
-function certificateRow(certificate: Certificate, root: TrustedRoot, now: Instant): Change {
-  const serial = toHex(certificate.serial)
-  const row: CertificateRecord = {
-    serial,
-    kind: 'authority',
-    der: certificate.der,
-    authority: root.id,
-    spiffeId: namesOf(certificate)[0] ?? null,
-    agent: null,
-    instance: null,
-    lineage: null,
-    renewed: null,
-    spkiHash: toHex(certificate.publicKey.spkiHash),
-    tbsHash: toHex(sha256(certificate.tbs)),
-    crlShard: 0,
-    issuedAt: now,
-    notBefore: certificate.notBefore,
-    notAfter: certificate.notAfter,
-    state: 'issued',
-    revokedAt: null,
-    reason: null,
-    idempotencyKey: null,
-  }
-  const refuse = () => authorityError('AUTHORITY_CHANGED', { details: { serial } })
-  return { op: 'insert', table: 'Certificate', row, refuse }
 }

@@ -125,7 +125,28 @@ describe('writ ca ceremony', () => {
     expect((await here('run', 'later.yaml', '--dry-run')).stderr).toContain('[CEREMONY_OUTPUT_EXISTS]')
     writeFileSync(join(cwd, 'later.yaml'), later.replace('output: later', 'output: last'))
     expect((await here('run', 'later.yaml', '--dry-run')).stderr).toContain('[KEY_PIN_REFUSED]')
-  })
+  }, 120_000)
+
+  it('run lets a root in a token certify the next one, whose key is in a folder', async () => {
+    const cwd = await room()
+    expect(run(SOFTHSM, ['create', 'hsm', 'root'], { cwd }).status).toBe(0)
+    const uri = readFileSync(join(cwd, 'hsm/root.uri'), 'utf8').trim()
+    const token = `{ token: { module: ${SOFTHSM_MODULE}, uri: "${uri}", pin_file: hsm/root.pin } }`
+    const env = { SOFTHSM2_CONF: join(cwd, 'hsm/softhsm2.conf') }
+    writeFileSync(join(cwd, 'root.yaml'), FILE.replace('{ folder: keys }', token))
+    expect(await writ(['ca', 'ceremony', 'run', 'root.yaml'], { cwd, env })).toMatchObject({ code: 0, stderr: '' })
+    const cross = `cross: { key: root-2026, certificate: out/root.pem, keys: ${token} }`
+    const next = FILE.replaceAll('root-2026', 'root-2027').replace('output: out', `output: next\n${cross}`)
+    writeFileSync(join(cwd, 'next.yaml'), next)
+    const done = await writ(['ca', 'ceremony', 'run', 'next.yaml'], { cwd, env })
+    expect(done).toMatchObject({ code: 0, stderr: '' })
+    expect(done.stdout).toMatch(/3\. let the key root-2026 of the root [0-9a-f]{16}… certify it/)
+    const verified = await ceremony(cwd, 'verify', 'next/transcript.jsonl', '--root', 'next/root.pem')
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    const between = ['-untrusted', 'next/cross.pem', 'next/active.pem']
+    const openssl = run('openssl', ['verify', '-x509_strict', '-CAfile', 'out/root.pem', ...between], { cwd })
+    expect(openssl.stdout).toBe('next/active.pem: OK\n')
+  }, 120_000)
 
   it('run refuses what is there already: the output, then the key', async () => {
     const cwd = await room()

@@ -182,6 +182,62 @@ it.each(MODES)(
   120_000,
 )
 
+it('promise 8 R6 under a new root that a ceremony certified by the old one, openssl that knows only the old root goes on, by the CRL of each', async () => {
+  const { server, root: old, chain: before } = await setUp(() => RootedServer.offline())
+  try {
+    const done = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await server.writ('ca', ...args)
+      expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' })
+      return stdout
+    }
+    await done('prepare', '--csr-out', 'next.csr')
+    await server.ceremony('next', {
+      root: '{ key: root-2, algorithm: ES256 }',
+      cross: '{ key: root-1, certificate: first/root.pem }',
+      issuing: '[{ name: next, request: next.csr, lifetime: 90d }]',
+      crls: '{ count: 13, every: 30d, overlap: 15d }',
+    })
+    const said = await done('import', 'next/root.pem', 'next/cross.pem', '--json')
+    const [{ id: root } = { id: '' }] = JSON.parse(said) as readonly { readonly id: string }[]
+    const override = ['--urgent', '--reason', 'a rehearsal']
+    await done('publish', root)
+    await done('import', 'next')
+    await done('activate', root, ...override)
+    const rows = JSON.parse(await done('status', '--json')) as readonly Issuing[]
+    const issuing = rows.find((row) => row.issuer === root && row.kind === 'x509')?.id ?? ''
+    await done('publish', issuing)
+    await done('activate', issuing, ...override)
+
+    const { svid } = await server.house.enroll('invoice-bot')
+    const sent = fromPemList('CERTIFICATE', svid.certificate + svid.chain).map((der) => parseCertificate(der))
+    const [leaf, under, cross] = sent
+    if (leaf === undefined || under === undefined || cross === undefined) throw new TypeError('no cross certificate')
+    expect(pointOf(cross)).toBe(pointOf(before.issuing))
+    expect(pointOf(under)).not.toBe(pointOf(cross))
+    await until(async () => (await fetch(pointOf(leaf))).ok)
+    bench.write('crls.pem', (await Promise.all(sent.map(crlOf))).map(({ der }) => toPem('X509 CRL', der)).join(''))
+    bench.writeCertificates('leaf.pem', leaf.der)
+    bench.writeCertificates('between.pem', under.der, cross.der)
+    for (const anchor of [old, server.certificate('next/root.pem')]) {
+      bench.writeCertificates('root.pem', anchor.der)
+      expect(await openssl('-CRLfile', 'crls.pem', '-untrusted', 'between.pem', 'leaf.pem')).toBe('leaf.pem: OK\n')
+    }
+    bench.writeCertificates('root.pem', old.der)
+    bench.writeCertificates('between.pem', under.der)
+    expect(await openssl('-CRLfile', 'crls.pem', '-untrusted', 'between.pem', 'leaf.pem')).toContain('unable to get')
+    // What was issued before is still what it was.
+    expect(await judge(before, old)).toBe('leaf.pem: OK\n')
+  } finally {
+    await server.stop()
+  }
+}, 180_000)
+
+interface Issuing {
+  readonly id: string
+  readonly kind: string
+  readonly issuer: string | null
+}
+
 const pointOf = (certificate: Certificate): string => certificate.extension('crlDistributionPoints')?.uris[0] ?? ''
 
 async function anchorsOf(server: RootedServer): Promise<string> {

@@ -52,6 +52,7 @@ export async function newPlan(changes: Partial<CeremonyPlan> = {}): Promise<Cere
       { name: 'active', request: await requestOf(), lifetime: 90 * DAY },
       { name: 'standby', request: await requestOf(), lifetime: 180 * DAY },
     ],
+    cross: null,
     crls: { count: 2, every: 30 * DAY, overlap: 15 * DAY, firstNumber: 1n, revoked: [] },
     statusUrl: 'http://status.example.org',
     nameConstraints: false,
@@ -64,6 +65,8 @@ export async function newPlan(changes: Partial<CeremonyPlan> = {}): Promise<Cere
 /** A room for ceremonies: everything in memory, and a power cut after any line of the transcript. */
 export class CeremonyRoom {
   readonly keys = new MemoryHome()
+  /** Of another root; where nobody says otherwise, it is empty. */
+  readonly crossKeys = new MemoryHome()
   readonly clock = new FakeClock(X509_NOW)
   readonly random = new FakeRandom()
   readonly files = new Map<string, string>()
@@ -74,6 +77,7 @@ export class CeremonyRoom {
   get ports(): CeremonyPorts {
     return {
       keys: this.keys,
+      crossKeys: this.crossKeys,
       clock: this.clock,
       random: this.random,
       sink: { append: (line) => this.#append(line) },

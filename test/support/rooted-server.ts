@@ -25,8 +25,8 @@ async function freeAddress(): Promise<string> {
 export interface CeremonyWishes {
   readonly root?: string
   readonly issuing?: string
+  readonly cross?: string
   readonly crls: string
-  readonly more?: string
 }
 
 /**
@@ -133,7 +133,7 @@ export class RootedServer {
 }
 
 async function holdCeremony(cwd: string, name: string, statusUrl: string, wishes: CeremonyWishes): Promise<void> {
-  const { root = '{ key: root-1 }', issuing = '[]', crls, more = '' } = wishes
+  const { root = '{ key: root-1 }', issuing = '[]', crls, cross } = wishes
   const file = join(cwd, `${name}.yaml`)
   writeFileSync(
     file,
@@ -146,7 +146,7 @@ root: ${root}
 issuing: ${issuing}
 crls: ${crls}
 output: ${name}
-${more}`,
+${cross === undefined ? '' : `cross: ${cross}\n`}`,
   )
   await runCeremonyFile({ file, dryRun: false, version: '0.1.0', announce: () => undefined })
 }

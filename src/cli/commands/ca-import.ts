@@ -17,7 +17,9 @@ import { actor, configOf, OFFLINE } from './ca-offline.ts'
 export function importCommand(group: Command): void {
   const bring = group
     .command('import')
-    .description('take from a ceremony: roots, authorities whose requests were made here, and the CRLs of roots')
+    .description(
+      'take from a ceremony: roots, also as another one signed them, their CRLs, and authorities that were requested here',
+    )
     .argument('<file...>', 'certificates and CRLs, PEM; of a folder every file that ends in .pem')
     .option(...OFFLINE)
   action(
@@ -29,8 +31,8 @@ export function importCommand(group: Command): void {
 interface Brought {
   readonly kind: 'certificate' | 'crl'
   readonly der: Bytes
-  /** Comes first: it vouches for the others. */
-  readonly isRoot: boolean
+  /** What vouches for others comes before them. */
+  readonly rank: number
 }
 
 /** Takes one thing from a ceremony, and says what has become of it. */
@@ -41,7 +43,7 @@ interface Importer {
 
 async function importBrought(context: Context, options: Options, ...paths: readonly string[]): Promise<void> {
   const brought = paths.flatMap(filesOf).flatMap((file) => read(readText(file)))
-  const sorted = [...brought.filter(({ isRoot }) => isRoot), ...brought.filter(({ isRoot }) => !isRoot)]
+  const sorted = brought.toSorted((one, other) => one.rank - other.rank)
   const isOffline = options['offline'] === true
   const take = (importer: Importer) => takeAll(importer, sorted)
   const rows = isOffline ? await importHere(context, take) : await importThere(context, take)
@@ -64,13 +66,16 @@ function filesOf(path: string): readonly string[] {
 /** @throws PEM_MALFORMED, CERTIFICATE_… */
 function read(text: string): readonly Brought[] {
   if (text.includes('-----BEGIN X509 CRL-----')) {
-    return fromPemList('X509 CRL', text).map((der) => ({ kind: 'crl', der, isRoot: false }))
+    return fromPemList('X509 CRL', text).map((der) => ({ kind: 'crl', der, rank: RANK.crl }))
   }
-  return certificatesOf(text).map((one) => ({ kind: 'certificate', der: one.der, isRoot: isSelfIssued(one) }))
+  return certificatesOf(text).map((one) => ({ kind: 'certificate', der: one.der, rank: rankOf(one) }))
 }
 
-function isSelfIssued({ issuer, subject }: Certificate): boolean {
-  return equal(issuer, subject)
+const RANK = { root: 0, cross: 1, crl: 2, issuing: 3 } as const
+
+function rankOf(certificate: Certificate): number {
+  if (equal(certificate.issuer, certificate.subject)) return RANK.root
+  return certificate.extension('basicConstraints')?.pathLength === 0 ? RANK.issuing : RANK.cross
 }
 
 const OVER = 'over'

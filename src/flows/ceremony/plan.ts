@@ -1,5 +1,5 @@
 import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
-import { toHex } from '#kernel/bytes.ts'
+import { equal, toHex } from '#kernel/bytes.ts'
 import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { PROFILES } from '#issuance/index.ts'
@@ -29,6 +29,12 @@ export interface ExistingRoot {
   readonly certificate: Certificate
 }
 
+/** The root that everybody knows, and that certifies the one of the ceremony. */
+export interface CrossOrder {
+  readonly key: string
+  readonly certificate: Certificate
+}
+
 export interface IssuingOrder {
   /** Names its file. */
   readonly name: string
@@ -51,6 +57,8 @@ export interface CeremonyPlan {
   readonly trustDomain: TrustDomain
   readonly present: readonly Present[]
   readonly root: NewRoot | ExistingRoot
+  /** Null where no other root is to vouch for this one. */
+  readonly cross: CrossOrder | null
   readonly issuing: readonly IssuingOrder[]
   readonly crls: CrlSeries | null
   /** Where the root's CRL will be published; null when nowhere. */
@@ -66,7 +74,7 @@ const FEWEST_PRESENT = 2
 
 /**
  * What can be refused before a key is touched.
- * @throws CEREMONY_NOBODY_PRESENT, CEREMONY_LIFETIME, CEREMONY_REQUEST_REPEATED, CEREMONY_CRLS
+ * @throws CEREMONY_NOBODY_PRESENT, CEREMONY_LIFETIME, CEREMONY_REQUEST_REPEATED, CEREMONY_CRLS, CEREMONY_ROOT_INVALID
  */
 export function checkPlan(plan: CeremonyPlan, now: Instant): void {
   const people = new Set(plan.present.map(({ name }) => name.trim().toLowerCase()))
@@ -79,6 +87,7 @@ export function checkPlan(plan: CeremonyPlan, now: Instant): void {
     throw ceremonyError('CEREMONY_REQUEST_REPEATED')
   }
   checkCrls(plan, now)
+  checkCross(plan, now)
 }
 
 function rootEnd({ root }: CeremonyPlan, now: Instant): number {
@@ -102,9 +111,19 @@ function checkCrls(plan: CeremonyPlan, now: Instant): void {
   if (!isWithin || crls.overlap <= 0 || crls.every <= 0) throw ceremonyError('CEREMONY_CRLS')
 }
 
+/** One that has ended vouches for nobody, and none for itself. */
+function checkCross({ root, cross }: CeremonyPlan, now: Instant): void {
+  if (cross === null) return
+  const { notBefore, notAfter, publicKey } = cross.certificate
+  const isItself = root.kind === 'existing' && equal(root.certificate.publicKey.spki, publicKey.spki)
+  if (isItself || now < notBefore || now >= notAfter) {
+    throw ceremonyError('CEREMONY_ROOT_INVALID', { details: { of: 'cross' } })
+  }
+}
+
 /** What the ceremony will do, in order, for people to read before it is done. */
 export function stepsOf(plan: CeremonyPlan): readonly string[] {
-  const { root, issuing, crls } = plan
+  const { root, cross, issuing, crls } = plan
   const days = (length: Milliseconds): string => `${String(Math.round((length / 86_400_000) * 10) / 10)} days`
   const first =
     root.kind === 'new'
@@ -112,6 +131,9 @@ export function stepsOf(plan: CeremonyPlan): readonly string[] {
       : [`open the key ${root.key} of the root ${toHex(root.certificate.fingerprint).slice(0, 16)}…`]
   return [
     ...first,
+    ...(cross === null
+      ? []
+      : [`let the key ${cross.key} of the root ${toHex(cross.certificate.fingerprint).slice(0, 16)}… certify it`]),
     ...issuing.map(
       ({ name, request, lifetime }) =>
         `sign the issuing authority ${name}, for ${days(lifetime)} (key ${toHex(request.publicKey.spkiHash).slice(0, 16)}…)`,

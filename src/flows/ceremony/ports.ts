@@ -25,6 +25,8 @@ export interface CeremonyFiles {
 
 export interface CeremonyPorts {
   readonly keys: CeremonyKeys
+  /** The home of the key of a root that certifies this one; may be the same. */
+  readonly crossKeys: CeremonyKeys
   readonly clock: Clock
   readonly random: Random
   readonly sink: TranscriptSink

@@ -1,64 +1,43 @@
-import {
-  activeSigner,
-  type ActiveSigner,
-  type AuthorityRecord,
-  candidateSigner,
-  requireAuthority,
-} from '#authority/index.ts'
+import { candidateSigner } from '#authority/index.ts'
 import {
   issuanceProfile,
   prepareAuthorityCertificate,
   prepareCrl,
   prepareIssuingCertificate,
-  RULES,
   sign,
-  type IssuanceProfile,
-  type PreparedCertificate,
 } from '#issuance/index.ts'
-import { toBase64, toHex, type Bytes } from '#kernel/bytes.ts'
+import { toBase64, toHex } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { newId } from '#kernel/ids.ts'
-import { instant, toRfc3339, wholeSecond, type Instant } from '#kernel/instant.ts'
-import type { Signer } from '#kernel/signer.ts'
+import { instant, toRfc3339, wholeSecond } from '#kernel/instant.ts'
 import { CrlEntry, toPem, type Certificate, type Crl } from '#x509/index.ts'
 import { draftOf } from '../prepare-authority.ts'
+import { signCross } from './cross.ts'
 import { ceremonyError } from './errors.ts'
 import { rootCrlUrl } from './locations.ts'
 import { checkPlan, type CeremonyPlan, type ExistingRoot, type IssuingOrder, type NewRoot } from './plan.ts'
 import type { CeremonyPorts } from './ports.ts'
+import { addKey, digestOf, openKey, openOf, signCertificate, type OpenRoot, type Scene } from './steps.ts'
 import { Transcript } from './transcript.ts'
 
 export interface CeremonyResult {
   readonly root: Certificate
+  /** The root as another one has signed it; null where none was to. */
+  readonly cross: Certificate | null
   readonly issuing: readonly Certificate[]
   readonly crls: readonly Crl[]
-}
-
-/** What every step needs. */
-interface Scene {
-  readonly ports: CeremonyPorts
-  readonly plan: CeremonyPlan
-  readonly transcript: Transcript
-  readonly profile: IssuanceProfile
-  readonly now: Instant
-}
-
-/** The root with its key open, and that key for the last line of the transcript. */
-interface OpenRoot {
-  readonly authority: ActiveSigner
-  readonly certificate: Certificate
-  readonly signer: Signer
 }
 
 /**
  * What can be found out without doing anything: whether the plan can be carried out here and now.
  * @throws CEREMONY_…, KEY_…
  */
-export async function rehearseCeremony({ keys, clock }: CeremonyPorts, plan: CeremonyPlan): Promise<void> {
+export async function rehearseCeremony({ keys, crossKeys, clock }: CeremonyPorts, plan: CeremonyPlan): Promise<void> {
   checkPlan(plan, clock.now())
   const held = await keys.holds(plan.root.key)
   if (plan.root.kind === 'new' && held) throw ceremonyError('CEREMONY_KEY_EXISTS', { details: { key: plan.root.key } })
   if (plan.root.kind === 'existing') await openKey(keys, plan.root)
+  if (plan.cross !== null) await openKey(crossKeys, plan.cross)
 }
 
 /**
@@ -72,8 +51,9 @@ export async function runCeremony(ports: CeremonyPorts, plan: CeremonyPlan): Pro
   const scene = sceneOf(ports, plan)
   // 2. Who is here, with which program, to do what.
   await begin(scene)
-  // 3. The root.
+  // 3. The root; the one before it may vouch for it.
   const root = plan.root.kind === 'new' ? await makeRoot(scene, plan.root) : await openRoot(scene, plan.root)
+  const cross = plan.cross === null ? null : await signCross(scene, root, plan.cross)
   // 4. What it signs: issuing authorities, then CRLs.
   const issuing: Certificate[] = []
   for (const order of plan.issuing) issuing.push(await signIssuing(scene, root, order))
@@ -82,7 +62,7 @@ export async function runCeremony(ports: CeremonyPorts, plan: CeremonyPlan): Pro
   // 5. The root signs the record of it all.
   const digest = toHex(root.certificate.fingerprint)
   await scene.transcript.end({ root: digest }, (message) => root.signer.sign(message))
-  return { root: root.certificate, issuing, crls }
+  return { root: root.certificate, cross, issuing, crls }
 }
 
 function sceneOf(ports: CeremonyPorts, plan: CeremonyPlan): Scene {
@@ -110,7 +90,7 @@ async function makeRoot(scene: Scene, order: NewRoot): Promise<OpenRoot> {
   const { key, algorithm, lifetime, organization, commonName } = order
   await transcript.add('key.intent', { key, algorithm })
   const { reference, signer } = await generate(ports, order)
-  await addKey(scene, 'key.made', { key, reference, signer })
+  await addKey({ keys: ports.keys, transcript }, 'key.made', { key, reference, signer })
   const id = newId('authority', now, ports.random)
   const draft = draftOf({ id, kind: 'x509-root', keyReference: reference, signer, now })
   const made = prepareAuthorityCertificate({
@@ -139,7 +119,7 @@ async function generate({ keys }: CeremonyPorts, { key, algorithm }: NewRoot) {
 async function openRoot(scene: Scene, root: ExistingRoot): Promise<OpenRoot> {
   const { ports, transcript, now } = scene
   const { reference, signer } = await openKey(ports.keys, root)
-  await addKey(scene, 'key.opened', { key: root.key, reference, signer })
+  await addKey({ keys: ports.keys, transcript }, 'key.opened', { key: root.key, reference, signer })
   const { certificate } = root
   await transcript.add('root.brought', {
     certificate: toBase64(certificate.der),
@@ -147,44 +127,6 @@ async function openRoot(scene: Scene, root: ExistingRoot): Promise<OpenRoot> {
   })
   const id = newId('authority', now, ports.random)
   return openOf(draftOf({ id, kind: 'x509-root', keyReference: reference, signer, now }), certificate, signer)
-}
-
-async function openKey(keys: CeremonyPorts['keys'], { key, certificate }: ExistingRoot) {
-  const reference = keys.referenceOf(key)
-  try {
-    const signer = await keys.open(reference, certificate.publicKey.spki)
-    requireAuthority(certificate, signer)
-    return { reference, signer }
-  } catch (cause) {
-    if (!isWritError(cause, 'KEY_MISMATCH', 'AUTHORITY_KEY_MISMATCH', 'AUTHORITY_CERTIFICATE_INVALID')) throw cause
-    throw ceremonyError('CEREMONY_ROOT_INVALID', { details: { reason: cause.code }, cause })
-  }
-}
-
-function openOf(draft: AuthorityRecord, certificate: Certificate, signer: Signer): OpenRoot {
-  const { der, notBefore, notAfter } = certificate
-  const authority = activeSigner({ ...draft, certificate: der, notBefore, notAfter, state: 'active' }, signer)
-  return { authority, certificate, signer }
-}
-
-interface OpenedKey {
-  readonly key: string
-  readonly reference: string
-  readonly signer: Signer
-}
-
-async function addKey(
-  { ports, transcript }: Scene,
-  type: string,
-  { key, reference, signer }: OpenedKey,
-): Promise<void> {
-  await transcript.add(type, {
-    key,
-    reference,
-    algorithm: signer.algorithm,
-    public_key: toBase64(signer.publicKey),
-    home: await ports.keys.describe(reference),
-  })
 }
 
 async function signIssuing(scene: Scene, root: OpenRoot, order: IssuingOrder): Promise<Certificate> {
@@ -205,26 +147,6 @@ async function signIssuing(scene: Scene, root: OpenRoot, order: IssuingOrder): P
     random: ports.random,
   })
   return signCertificate(scene, made, { role: 'issuing', file: `${name}.pem` })
-}
-
-async function signCertificate(
-  { ports, transcript }: Scene,
-  made: PreparedCertificate,
-  { role, file }: { readonly role: 'root' | 'issuing'; readonly file: string },
-): Promise<Certificate> {
-  const { object, commitments } = made.prepared
-  const receipt = await transcript.intend({ type: 'certificate.intent', object, commitments })
-  const { certificate } = await sign(made.prepared, receipt)
-  await transcript.add('certificate.signed', {
-    object,
-    role,
-    file,
-    certificate: toBase64(certificate.der),
-    digest: `sha-256:${toHex(certificate.fingerprint)}`,
-    lint: RULES.map((rule) => rule.name),
-  })
-  await ports.files.write(file, toPem('CERTIFICATE', certificate.der))
-  return certificate
 }
 
 async function signCrl({ ports, plan, transcript, now }: Scene, root: OpenRoot, index: number): Promise<Crl> {
@@ -252,8 +174,4 @@ async function signCrl({ ports, plan, transcript, now }: Scene, root: OpenRoot, 
   })
   await ports.files.write(file, toPem('X509 CRL', crl.der))
   return crl
-}
-
-function digestOf(fingerprint: Bytes): string {
-  return `sha-256:${toHex(fingerprint)}`
 }

@@ -4,6 +4,7 @@ import { isWritError } from '#kernel/errors.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import { PROFILES } from '#issuance/index.ts'
 import { authorityFindings, parseCertificate, parseCrl, verifyCrl, type Certificate, type Crl } from '#x509/index.ts'
+import { crossFindings } from './cross-findings.ts'
 import { ceremonyError } from './errors.ts'
 import {
   altered,
@@ -20,6 +21,8 @@ export interface TranscriptSummary {
   readonly trustDomain: string
   readonly present: readonly string[]
   readonly root: Certificate
+  /** The root as another one has signed it; null where none has. */
+  readonly cross: Certificate | null
   readonly issuing: readonly Certificate[]
   readonly crls: readonly Crl[]
   /** What the key's home said of itself and the key. */
@@ -50,8 +53,9 @@ export function verifyTranscript(text: string, expected: Certificate | null = nu
   const issuing = linesOf(transcript, 'certificate.signed')
     .filter(({ facts }) => facts['role'] === 'issuing')
     .map((line) => checkIssuing(transcript, line, root))
+  const cross = checkCross(transcript, root)
   const crls = linesOf(transcript, 'crl.signed').map((line) => checkCrl(transcript, line, root))
-  return { ...headOf(transcript), root, issuing, crls, home, files: filesOf(transcript) }
+  return { ...headOf(transcript), root, cross, issuing, crls, home, files: filesOf(transcript) }
 }
 
 function linesOf({ lines }: ReadTranscript, type: string): readonly TranscriptLine[] {
@@ -137,6 +141,23 @@ function requireIntent({ lines }: ReadTranscript, line: TranscriptLine, tbs: Byt
       objectOf(facts['commitments'])['tbs'] === wanted,
   )
   if (!isIntended) throw unsound('signed without intent', line)
+}
+
+/** What another root vouches for is this root's name and key, and nothing beyond the end of either. */
+function checkCross(transcript: ReadTranscript, root: Certificate): Certificate | null {
+  const made = linesOf(transcript, 'certificate.signed').filter(({ facts }) => facts['role'] === 'cross')
+  const [line, another] = made
+  if (line === undefined) return null
+  if (another !== undefined) throw unsound('one cross certificate', another)
+  const brought = theLine(transcript, 'cross.brought')
+  const issuer = reading(brought, () => parseCertificate(bytesOf(brought.facts, 'certificate', brought.number)))
+  const cross = reading(line, () => parseCertificate(bytesOf(line.facts, 'certificate', line.number)))
+  requireIntent(transcript, line, cross.tbs)
+  requireDigest(line, cross.fingerprint)
+  requireLint(cross, line)
+  const [finding] = crossFindings(cross, { subject: root, issuer })
+  if (finding !== undefined) throw unsound(finding, line)
+  return cross
 }
 
 function checkIssuing(transcript: ReadTranscript, line: TranscriptLine, root: Certificate): Certificate {

@@ -7,7 +7,7 @@ import { sha256 } from '#kernel/digest.ts'
 import { DAY, fromRfc3339 } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { TrustDomain } from '#spiffe/index.ts'
-import { fromPem, parseCertificate, parseCsr } from '#x509/index.ts'
+import { fromPem, parseCertificate, parseCsr, type Certificate } from '#x509/index.ts'
 import { readCeremony, type CeremonyValues } from '../config/ceremony.ts'
 import { parseYaml } from '../config/sources.ts'
 import { serverError } from '../errors.ts'
@@ -34,6 +34,10 @@ export function readCeremonyFile(file: string): CeremonyFile {
     trustDomain,
     present: values.present,
     root: rootOf(values, at),
+    cross:
+      values.cross === undefined
+        ? null
+        : { key: values.cross.key, certificate: knownRoot(values.cross.certificate, values.trust_domain, at) },
     issuing: values.issuing.map(({ name, request, lifetime }) => ({
       name,
       request: parseCsr(readFile(at(request))),
@@ -62,12 +66,17 @@ function rootOf({ root, trust_domain }: CeremonyValues, at: (path: string) => st
     const { organization, common_name: commonName } = root
     return { kind: 'new', key, algorithm, lifetime, organization, commonName }
   }
+  return { kind: 'existing', key, certificate: knownRoot(certificate, trust_domain, at) }
+}
+
+/** @throws CEREMONY_ROOT_INVALID unless it is a root of that trust domain below which authorities fit */
+function knownRoot(certificate: string, trustDomain: string, at: (path: string) => string): Certificate {
   const parsed = parseCertificate(fromPem('CERTIFICATE', readFile(at(certificate))))
   const names = parsed.extension('subjectAltName')?.names ?? []
-  const isOurs = names.some((name) => name.type === 'uri' && name.value === `spiffe://${trust_domain}`)
+  const isOurs = names.some((name) => name.type === 'uri' && name.value === `spiffe://${trustDomain}`)
   const canSignAuthorities = parsed.extension('basicConstraints')?.pathLength !== 0
   if (!isOurs || !canSignAuthorities) throw ceremonyError('CEREMONY_ROOT_INVALID', { details: { certificate } })
-  return { kind: 'existing', key, certificate: parsed }
+  return parsed
 }
 
 /** @throws CEREMONY_CRLS where a root that has signed CRLs before is not told which number is next */

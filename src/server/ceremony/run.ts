@@ -37,11 +37,14 @@ export async function runCeremonyFile(options: CeremonyOptions): Promise<Ceremon
   const { plan, output } = ceremony
   OutputFolder.check(output)
   refuseTaken(options.transcript)
-  const home = homeOf(ceremony)
+  const home = homeOf(ceremony.values.keys, ceremony.at)
+  const elsewhere = ceremony.values.cross?.keys
+  const other = elsewhere === undefined ? home : homeOf(elsewhere, ceremony.at)
   try {
-    return await carryOut({ options, plan, output, ports: portsOf(home.keys, options) })
+    return await carryOut({ options, plan, output, ports: portsOf(home.keys, other.keys, options) })
   } finally {
     await home.close()
+    if (other !== home) await other.close()
   }
 }
 
@@ -65,8 +68,7 @@ async function carryOut({ options, plan, output, ports }: Performance): Promise<
   return { output, result }
 }
 
-function homeOf({ values, at }: CeremonyFile): Home {
-  const { folder, token } = values.keys
+function homeOf({ folder, token }: CeremonyFile['values']['keys'], at: CeremonyFile['at']): Home {
   if (token === undefined) return { keys: new SoftwareHome(at(folder ?? '')), close: () => Promise.resolve() }
   const keys = new TokenHome({ module: at(token.module), uri: token.uri, pinFile: at(token.pin_file) })
   return { keys, close: () => keys.close() }
@@ -81,9 +83,9 @@ interface Home {
 /** Of a rehearsal nothing is written. */
 const NOWHERE = { append: () => Promise.resolve(), write: () => Promise.resolve() }
 
-function portsOf(keys: CeremonyKeys, { version }: CeremonyOptions): CeremonyPorts {
+function portsOf(keys: CeremonyKeys, crossKeys: CeremonyKeys, { version }: CeremonyOptions): CeremonyPorts {
   const tool = { writ: version, node: process.versions.node }
-  return { keys, clock: new SystemClock(), random: new SystemRandom(), sink: NOWHERE, files: NOWHERE, tool }
+  return { keys, crossKeys, clock: new SystemClock(), random: new SystemRandom(), sink: NOWHERE, files: NOWHERE, tool }
 }
 
 function refuseTaken(path: string | undefined): void {

@@ -53,6 +53,7 @@ const root = z
     },
   )
 
+/** Where keys are: a folder or a token. */
 const keys = z
   .strictObject({
     /** A folder of key files, on a medium that is taken away afterwards. */
@@ -62,6 +63,14 @@ const keys = z
   .refine((it) => (it.folder === undefined) !== (it.token === undefined), {
     message: 'name a folder or a token, one of them',
   })
+
+const cross = z.strictObject({
+  /** Of the root that everybody knows. */
+  key: z.string().regex(/^[a-z0-9-]{1,100}$/, 'write a name of lower-case letters, digits and dashes'),
+  certificate: path,
+  /** Where its key is, if that is elsewhere. */
+  keys: keys.optional(),
+})
 
 const revoked = z.strictObject({
   serial: z.string().refine(accepts(fromHex), 'write the serial number in hexadecimal, lower case'),
@@ -86,6 +95,8 @@ export const ceremonySchema = z.strictObject({
   present: z.array(person).max(32).default([]),
   keys,
   root,
+  /** Another root, whose key is at hand too, certifies this one. */
+  cross: cross.optional(),
   issuing: z
     .array(z.strictObject({ name: fileName, request: path, lifetime: duration }))
     .max(16)
