@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { callApi, unixOrigin, type ApiOrigin } from '#client/index.ts'
+import { callApi, unixOrigin } from '#client/index.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import { initServer } from '#server/index.ts'
 import { createDatabase, type Provider, type TestDatabase } from '../../test/support/databases.ts'
@@ -22,20 +22,19 @@ export interface Replica {
   /** Of the status listener. */
   readonly status: string
   readonly child: ChildProcess
+  readonly data: string
 }
 
 /** One or two servers, and the admin socket of the first. */
 export class Replicas {
-  readonly all: readonly Replica[]
-  readonly #admin: ApiOrigin
+  readonly all: Replica[]
   readonly #folder: string
   readonly #database: TestDatabase
 
-  private constructor(all: readonly Replica[], folder: string, database: TestDatabase) {
+  private constructor(all: Replica[], folder: string, database: TestDatabase) {
     this.all = all
     this.#folder = folder
     this.#database = database
-    this.#admin = unixOrigin(join(folder, 'first', 'admin.sock'))
   }
 
   static async start(provider: Provider, count: 1 | 2): Promise<Replicas> {
@@ -63,26 +62,43 @@ export class Replicas {
     return new Replicas(all, folder, database)
   }
 
-  /** Over the admin socket of the first. @throws what it refuses */
-  async admin(path: string, json: JsonObject): Promise<JsonObject> {
-    return (await callApi(this.#admin, { method: 'POST', path, json })) as JsonObject
+  get databaseUrl(): string {
+    return this.#database.url
   }
 
-  async joinToken(agent: string): Promise<string> {
-    const { token } = await this.admin('/v1/join-tokens', { agent })
+  /** Over the admin socket of one, the first unless given. @throws what it refuses */
+  async admin(path: string, json: JsonObject, at = 0): Promise<JsonObject> {
+    const { data } = this.all[at] ?? none()
+    const origin = unixOrigin(join(data, 'admin.sock'))
+    try {
+      return (await callApi(origin, { method: 'POST', path, json })) as JsonObject
+    } finally {
+      await origin.dispatcher.close()
+    }
+  }
+
+  /** Ends one by a signal, and waits until it is gone. */
+  async end(at: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const { child } = this.all[at] ?? none()
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+
+  /** Starts one that has ended. */
+  async again(at: number): Promise<Replica> {
+    const { data } = this.all[at] ?? none()
+    return (this.all[at] = await run(data, at + 1))
+  }
+
+  async joinToken(agent: string, at = 0): Promise<string> {
+    const { token } = await this.admin('/v1/join-tokens', { agent }, at)
     return typeof token === 'string' ? token : ''
   }
 
   async stop(): Promise<void> {
-    await this.#admin.dispatcher.close()
-    await Promise.all(
-      this.all.map(async ({ child }) => {
-        if (child.exitCode !== null) return
-        const ended = new Promise((resolve) => child.once('exit', resolve))
-        child.kill('SIGTERM')
-        await ended
-      }),
-    )
+    await Promise.all(this.all.map((_, at) => this.end(at, 'SIGTERM')))
     await this.#database.drop()
     rmSync(this.#folder, { recursive: true, force: true })
   }
@@ -108,5 +124,9 @@ async function run(data: string, number: number): Promise<Replica> {
     })
   })
   const { ready } = JSON.parse(line) as { ready: { https: string; status: string } }
-  return { origin: `https://localhost:${new URL(ready.https).port}`, status: ready.status, child }
+  return { origin: `https://localhost:${new URL(ready.https).port}`, status: ready.status, child, data }
+}
+
+function none(): never {
+  throw new TypeError('no such server')
 }

@@ -66,8 +66,12 @@ export class FollowedTrust {
     return this.#lookout.hurry()
   }
 
-  /** Whether others who hold this bundle accept the certificate; its validity in time is not asked here. */
-  holdsIssuerOf({ chainPem, notBefore }: Pick<Identity, 'chainPem' | 'notBefore'>): boolean {
+  /**
+   * Whether others who hold this bundle accept the certificate, and the WIT-SVID where there is one; validity in time is
+   * not asked here.
+   */
+  holdsIssuersOf({ chainPem, notBefore, witSvid }: Pick<Identity, 'chainPem' | 'notBefore' | 'witSvid'>): boolean {
+    if (witSvid !== null && !this.held.holdsKeyOf(witSvid)) return false
     const [leaf, ...others] = certificatesOf(chainPem)
     if (leaf === undefined) return false
     try {

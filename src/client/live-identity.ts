@@ -42,6 +42,8 @@ export interface LiveOptions {
 
 /** How long whoever has got hold of a session may go on with it after a renewal. */
 const LINGER: Milliseconds = MINUTE
+/** How the server says that it does not trust any more who signed the certificate, or the WIT-SVID. */
+const ISSUER_GONE = ['CLIENT_CERTIFICATE_UNTRUSTED', 'WIT_KEY_UNKNOWN']
 
 /** How long whoever closes it waits for a renewal. */
 const PATIENCE_AT_END: Milliseconds = 2 * SECOND
@@ -107,14 +109,14 @@ export class LiveIdentity {
   async exchange(options: ExchangeOptions): Promise<TaskToken> {
     this.#assertOpen()
     const generation = this.#current
-    return this.#bind(generation, await generation.session.exchange(options))
+    return this.#bind(generation, await this.#lookingAgain(() => generation.session.exchange(options)))
   }
 
   /** @throws what `exchange` throws */
   async narrow(options: NarrowOptions): Promise<TaskToken> {
     this.#assertOpen()
     const generation = this.#tokens.get(options.from) ?? this.#current
-    return this.#bind(generation, await generation.session.narrow(options))
+    return this.#bind(generation, await this.#lookingAgain(() => generation.session.narrow(options)))
   }
 
   /** Presents `token` to a service, over the certificate that it is bound to, or with a proof of the key that it is. */
@@ -152,11 +154,16 @@ export class LiveIdentity {
    * authority is trusted no more is renewed at once, so that the view can go on before it is too old.
    * @throws as `openFeed` of the session
    */
-  async openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+  openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+    return this.#lookingAgain(() => this.session.openFeed(request))
+  }
+
+  /** Who is refused because its issuer is trusted no more has an old bundle: the next one makes it renew. */
+  async #lookingAgain<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     try {
-      return await this.session.openFeed(request)
+      return await call()
     } catch (error) {
-      if (isWritError(error, 'CLIENT_CERTIFICATE_UNTRUSTED')) void this.refreshTrust().catch(() => undefined)
+      if (isWritError(error, ...ISSUER_GONE) && !this.#closed) void this.refreshTrust().catch(() => undefined)
       throw error
     }
   }
@@ -259,7 +266,7 @@ export class LiveIdentity {
   #trustChanged({ anchorsGone, contentChanged }: { anchorsGone: boolean; contentChanged: boolean }): void {
     if (anchorsGone) this.#reconnect()
     this.#options.trusted?.(this.identity, { contentChanged })
-    if (!this.#trust.holdsIssuerOf(this.#current.identity)) this.#timer.renewAtOnce()
+    if (!this.#trust.holdsIssuersOf(this.#current.identity)) this.#timer.renewAtOnce()
   }
 
   #reconnect(): void {
@@ -269,7 +276,7 @@ export class LiveIdentity {
   #heed(advice: RenewalAdvice): void {
     const { identity } = this.#current
     if (advice.serial !== identity.serial) return
-    if (this.#trust.holdsIssuerOf(identity)) this.#timer.heed(advice, identity)
+    if (this.#trust.holdsIssuersOf(identity)) this.#timer.heed(advice, identity)
     else this.#timer.renewAtOnce()
   }
 

@@ -5,7 +5,7 @@ import type { SignatureAlgorithm } from '#kernel/algorithms.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
-import type { Instant } from '#kernel/instant.ts'
+import type { Instant, Milliseconds } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Random } from '#kernel/random.ts'
 import type { Signer } from '#kernel/signer.ts'
@@ -43,6 +43,11 @@ export interface ListQuery<Table extends TableName> {
 export interface Reader {
   find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null>
   list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]>
+  /**
+   * For the reads of one story, which belong together: each gives what was committed when the first of them began, or
+   * later. A store that keeps rows between requests then has to make sure of them only once.
+   */
+  together?(): Reader
 }
 
 /** Makes the typed refusal of a commit that lost. */
@@ -154,16 +159,21 @@ export interface Adoptions {
   report(rows: readonly AdoptionRecord[]): Promise<void>
 }
 
-/** One leader per duty. The fencing token rises with each change of holder. */
+/**
+ * One leader per duty. The fencing token rises with each change of holder. What a lease has left is measured by the one
+ * clock that all replicas share: the database's, or where that has none, the machine's. One that would last twice as
+ * long as it is asked for was granted before that clock was set back, and keeps nobody waiting.
+ */
 export interface Leases {
-  acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null>
+  /** For `length` from now on; null while somebody else has it, which changes nothing in the store. */
+  acquire(name: string, holder: string, length: Milliseconds): Promise<{ readonly fencing: number } | null>
   release(name: string, holder: string): Promise<void>
 }
 
 /**
  * Gives the rows that have no position yet the next ones, without gaps, each replica's in the order in which it wrote
- * them. Only the holder of the lease calls it. A bounded number at a time: call it
- * again until it answers 0, which is how many it numbered.
+ * them. Only the holder of the lease calls it; should two believe that they are, one of them fails, and no position
+ * changes. A bounded number at a time: call it again until it answers 0, which is how many it numbered.
  */
 export interface Sequencer {
   sequence(table: 'LogLeaf' | 'Outbox'): Promise<number>

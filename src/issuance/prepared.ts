@@ -13,7 +13,7 @@ export interface PreparedParts<Result> {
   readonly commitment: 'tbs' | 'payload' | 'wit'
   /** The audit leaf's object: `certificate:<serial>`, `token:<jti>`; one leaf may commit to two things. */
   readonly object: string
-  readonly finish: (signature: Bytes) => Result
+  readonly finish: (signature: Bytes) => Result | Promise<Result>
 }
 
 let make: <Result>(parts: PreparedParts<Result>) => Prepared<Result>

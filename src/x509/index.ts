@@ -1,8 +1,9 @@
 export { X509_ERRORS, x509Error, type X509ErrorCode } from './errors.ts'
 export { Certificate, DEFAULT_CERTIFICATE_LIMITS, parseCertificate, type CertificateLimits } from './certificate.ts'
-export { Crl, DEFAULT_CRL_LIMITS, parseCrl } from './crl/crl.ts'
-export { assembleCrl, createCrl, encodeTbsCrl, type CrlTemplate } from './crl/encode.ts'
+export { Crl, DEFAULT_CRL_LIMITS, parseCrl, parseCrlInSlices } from './crl/crl.ts'
+export { assembleCrl, createCrl, encodeTbsCrl, encodeTbsCrlInSlices, type CrlTemplate } from './crl/encode.ts'
 export { CrlEntry } from './crl/entry.ts'
+export { LINES_AT_ONCE, type Pause } from './crl/steps.ts'
 export {
   REVOCATION_REASONS,
   type CrlLimits,

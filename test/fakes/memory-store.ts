@@ -21,7 +21,7 @@ import type {
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { WritError } from '#kernel/errors.ts'
-import type { Instant } from '#kernel/instant.ts'
+import { after, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { shapeOf, type TableShape } from '../../src/adapters/store/columns.ts'
 import { compare, passes, testsOf, type Scalar, type Test } from '../../src/adapters/store/conditions.ts'
@@ -148,11 +148,13 @@ export class MemoryStore implements Reader, Journal, Counters, Leases, OutboxSig
     return Promise.resolve(first)
   }
 
-  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
+  async acquire(name: string, holder: string, length: Milliseconds): Promise<{ readonly fencing: number } | null> {
+    const now = this.#clock.now()
     const held = this.#leases.get(name)
-    if (held !== undefined && held.holder !== holder && held.until > this.#clock.now()) return Promise.resolve(null)
+    const isTaken = held !== undefined && held.until > now && held.until <= now + 2 * length
+    if (isTaken && held.holder !== holder) return Promise.resolve(null)
     const fencing = held === undefined ? 1 : held.holder === holder ? held.fencing : held.fencing + 1
-    this.#leases.set(name, { holder, until, fencing })
+    this.#leases.set(name, { holder, until: after(now, length), fencing })
     return Promise.resolve({ fencing })
   }
 

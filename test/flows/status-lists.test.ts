@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { statusReference, STATUS_LIST_SIZE } from '#flows/status-list/address.ts'
 import { StatusLists } from '#flows/status-list/status-lists.ts'
+import { revoke } from '#flows/revoke/revoke.ts'
 import { readStatusList, type StatusList } from '#jwt/index.ts'
-import { after, MINUTE, SECOND } from '#kernel/instant.ts'
+import { after, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { CutoffKind } from '#revocation/index.ts'
 import { codeOf, codeOfAsync } from '../support/code-of.ts'
 import { ISSUER, spkiHashOf, TaskHouse, type Copy } from '../support/task-house.ts'
@@ -109,7 +110,7 @@ describe('the status lists', () => {
       guards: [],
       changes: [],
       leaf: { ...leaf, inputDigest: null, policy: null, commitments: {} },
-      events: [{ type: 'credential.revoked', data: { handle: 'certificate', value: serial } }],
+      events: [{ type: 'credential.revoked', data: { handle: 'certificate', value: serial, certificates: [serial] } }],
     })
     await house.store.sequence('Outbox')
   }
@@ -133,6 +134,30 @@ describe('the status lists', () => {
     house.pass(1)
     expect((await list()).statusAt(index)).toBe(1)
   })
+
+  /** By a replica of another clock: everything that it writes is as old as that. */
+  async function revokeBehind(jti: string, length: number): Promise<void> {
+    const now = house.clock.now()
+    house.clock.set(after(now, -length))
+    const request = { handle: 'token', value: jti, reason: 'unspecified' } as const
+    await revoke(house.ports, house.principal('local:1000', 'operator'), request)
+    house.clock.set(now)
+    await house.store.sequence('Outbox')
+  }
+
+  it.each([90 * SECOND, HOUR])(
+    'SL-1 what a replica has revoked whose clock is %d ms behind is not missed, here and after a restart',
+    async (length) => {
+      house.clock.advance(2 * HOUR)
+      const { jti, index } = await token(house.addCertificate(bot))
+      expect((await list()).statusAt(index)).toBe(0)
+      house.pass(20)
+      await revokeBehind(jti, length)
+      house.pass(1)
+      expect((await list()).statusAt(index)).toBe(1)
+      expect((await list(new StatusLists(house.ports))).statusAt(index)).toBe(1)
+    },
+  )
 
   it('is signed only when something has changed, or the last one is old, each time with a leaf', async () => {
     const { jti } = await token()

@@ -58,7 +58,10 @@ export const PERISHABLE = ['Replay', 'EnrollSession', 'SealingKey'] as const
 /** An instance that was not seen for so long holds nothing that is valid: certificates live for a day at most. */
 export const ADOPTION_KEPT: Milliseconds = 48 * HOUR
 
-/** In the order in which a replica wrote them; the position continues where the last one ended. */
+/**
+ * In the order in which a replica wrote them; the position continues where the last one ended. Should another replica do
+ * the same at once, what it has numbered meanwhile keeps its number, and a number that it has taken makes this one fail.
+ */
 export const SEQUENCE = {
   LogLeaf: sequenceSql('LogLeaf', 'hash', '"replica", "seq"'),
   Outbox: sequenceSql('Outbox', 'id', '"id"'),
@@ -69,7 +72,7 @@ function sequenceSql(table: string, key: string, order: string): string {
   const numbered = `SELECT "${key}", ${last} + row_number() OVER (ORDER BY ${order}) AS "position"
     FROM "${table}" WHERE "position" IS NULL ORDER BY ${order} LIMIT ${String(SEQUENCED_AT_ONCE)}`
   return `UPDATE "${table}" SET "position" = numbered."position" FROM (${numbered}) AS numbered
-    WHERE "${table}"."${key}" = numbered."${key}"`
+    WHERE "${table}"."${key}" = numbered."${key}" AND "${table}"."position" IS NULL`
 }
 
 /** Deletes chunk after chunk and lets others in between. */

@@ -27,6 +27,9 @@ export interface FeedObserver {
   lag(length: Milliseconds): void
 }
 
+const HEARTBEAT: Milliseconds = FEED_HEARTBEAT_SECONDS * SECOND
+const HEARTBEAT_OWED: Milliseconds = SECOND / 2
+
 /** With events this old that nobody has given a position, nobody can say that nothing has happened. */
 const LAG_ALLOWED: Milliseconds = 2 * SECOND
 
@@ -39,7 +42,8 @@ export class FeedHub {
   readonly #listeners = new Set<Listener>()
   readonly resources: SharedResources
   readonly #follower: Follower
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | null = null
+  #isStopped = false
   #position: number
 
   private constructor(ports: FeedHubPorts, options: FeedHubOptions, from: number) {
@@ -48,9 +52,7 @@ export class FeedHub {
     this.#position = from
     this.resources = new SharedResources(ports.reader)
     this.#follower = follow(ports, { from, onEvents: (events) => this.#onEvents(events), onFailure: options.onFailure })
-    this.#timer = setInterval(() => {
-      this.beat().catch(options.onFailure)
-    }, FEED_HEARTBEAT_SECONDS * SECOND).unref()
+    this.#beatIn(HEARTBEAT)
   }
 
   /** Begins with what happens from now on. */
@@ -59,7 +61,8 @@ export class FeedHub {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#isStopped = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#follower.stop()
     for (const listener of [...this.#listeners]) this.leave(listener)
   }
@@ -93,16 +96,32 @@ export class FeedHub {
   }
 
   /**
-   * Tells everybody that nothing was missed: only when that is so. While nobody gives positions, receivers shall find
-   * their view growing old. @throws when the store cannot be asked
+   * Tells everybody that nothing was missed: only when that is so, which it answers. While nobody gives positions,
+   * receivers shall find their view growing old. @throws when the store cannot be asked
    */
-  async beat(): Promise<void> {
+  async beat(): Promise<boolean> {
     const lag = await this.#lag()
     this.#options.observer.lag(lag)
-    if (lag > LAG_ALLOWED) return
+    if (lag > LAG_ALLOWED) return false
     await this.catchUp()
     const at = toRfc3339(this.#ports.clock.now())
     this.#hand([frame('heartbeat', { position: this.#position, at }, null)])
+    return true
+  }
+
+  /** One that could not be sent is made up for as soon as somebody gives positions again. */
+  #beatIn(length: Milliseconds): void {
+    if (this.#isStopped) return
+    const beat = async (): Promise<void> => {
+      let isSent = true
+      try {
+        isSent = await this.beat()
+      } catch (error) {
+        this.#options.onFailure(error)
+      }
+      this.#beatIn(isSent ? HEARTBEAT : HEARTBEAT_OWED)
+    }
+    this.#timer = setTimeout(() => void beat(), length).unref()
   }
 
   async #lag(): Promise<Milliseconds> {

@@ -11,7 +11,8 @@ import { expireSets } from '#flows/ssf/expire-sets.ts'
 import { Pusher } from '#flows/ssf/pusher.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
-import { DAY, instant, MINUTE, SECOND } from '#kernel/instant.ts'
+import type { RootCrlObserver } from '#flows/crl/root-crl-watch.ts'
+import { DAY, instant, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import type { Leadership } from '../leadership.ts'
 import type { HttpsListener } from '../listeners/https.ts'
@@ -24,7 +25,7 @@ export interface Charges {
   readonly ports: ServerPorts
   readonly leadership: Leadership
   readonly denials: AnonymousDenials
-  readonly crlObserver: CrlObserver
+  readonly crlObserver: CrlObserver & RootCrlObserver
   readonly metrics: Metrics
   readonly https: HttpsListener
   readonly own: OwnCertificate
@@ -135,11 +136,21 @@ class Told {
   }
 }
 
-/** Readers of the log and of the outbox follow positions; one replica at a time gives them. */
+/** For this long nobody gives positions after one who did was killed, and receivers hear of nothing new. */
+const SEQUENCE_LEASE: Milliseconds = 3 * SECOND
+/** More waits for the next run: one who is to stop does not go on for as long as others write. */
+const SEQUENCE_ROUNDS = 50
+
+/**
+ * Readers of the log and of the outbox follow positions; one replica at a time gives them. By turns, so that neither
+ * waits for the other under load, and for no longer than the duty is this replica's.
+ */
 async function sequence({ ports, leadership }: Leader): Promise<void> {
-  if (!(await leadership.holds('sequence', 10 * SECOND))) return
-  for (const table of ['LogLeaf', 'Outbox'] as const) {
-    while ((await ports.store.sequence(table)) > 0);
+  for (let round = 0; round < SEQUENCE_ROUNDS; round++) {
+    if (!(await leadership.holds('sequence', SEQUENCE_LEASE))) return
+    const events = await ports.store.sequence('Outbox')
+    const leaves = await ports.store.sequence('LogLeaf')
+    if (events + leaves === 0) return
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { after, HOUR, SECOND, type Instant } from '#kernel/instant.ts'
+import { after, HOUR, MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
 import { commitOf, T0 } from './samples.ts'
 import type { Database, Kind, Subject } from './subjects.ts'
@@ -113,33 +113,51 @@ export function duties(kind: Kind): void {
     expect(await store.list('Adoption', { limit: 1_000 })).toHaveLength(200)
   })
 
+  /** The clock of a lease is the database's own, or where that has none, the fake one. */
+  const pass = async (length: Milliseconds) => {
+    database.clock.advance(length)
+    await new Promise((resolve) => setTimeout(resolve, length))
+  }
+
   it('a lease has one holder until it runs out, and its fencing token rises with each change', async () => {
-    const until = after(T0, 10 * SECOND)
-    expect(await store.acquire('crl', 'one', until)).toEqual({ fencing: 1 })
-    expect(await store.acquire('crl', 'two', until)).toBeNull()
-    expect(await store.acquire('other', 'two', until)).toEqual({ fencing: 1 })
-    database.clock.advance(9 * SECOND)
-    expect(await store.acquire('crl', 'one', after(until, 10 * SECOND))).toEqual({ fencing: 1 })
-    database.clock.advance(2 * SECOND)
-    expect(await store.acquire('crl', 'two', until)).toBeNull()
-    database.clock.advance(9 * SECOND)
-    expect(await store.acquire('crl', 'two', after(until, 60 * SECOND))).toEqual({ fencing: 2 })
-    expect(await store.acquire('crl', 'one', after(until, 60 * SECOND))).toBeNull()
+    expect(await store.acquire('crl', 'one', MINUTE)).toEqual({ fencing: 1 })
+    expect(await store.acquire('crl', 'two', MINUTE)).toBeNull()
+    expect(await store.acquire('other', 'two', MINUTE)).toEqual({ fencing: 1 })
+    await pass(5)
+    expect(await store.acquire('crl', 'one', MINUTE)).toEqual({ fencing: 1 })
+    await pass(5)
+    expect(await store.acquire('crl', 'two', MINUTE)).toBeNull()
+    expect(await store.acquire('crl', 'one', 1)).toEqual({ fencing: 1 })
+    await pass(5)
+    expect(await store.acquire('crl', 'two', MINUTE)).toEqual({ fencing: 2 })
+    expect(await store.acquire('crl', 'one', MINUTE)).toBeNull()
   })
 
   it('a released lease is free, and whoever does not hold it cannot release it', async () => {
-    const until = after(T0, 10 * SECOND)
-    await store.acquire('crl', 'one', until)
+    await store.acquire('crl', 'one', MINUTE)
     await store.release('crl', 'two')
-    expect(await store.acquire('crl', 'two', until)).toBeNull()
+    expect(await store.acquire('crl', 'two', MINUTE)).toBeNull()
     await store.release('crl', 'one')
-    expect(await store.acquire('crl', 'two', until)).toEqual({ fencing: 2 })
+    expect(await store.acquire('crl', 'two', MINUTE)).toEqual({ fencing: 2 })
   })
 
-  it('of many who want a free lease at once, one gets it', async () => {
-    const until = after(T0, 10 * SECOND)
-    const wanted = Array.from({ length: 20 }, (_, index) => store.acquire('crl', `holder-${String(index)}`, until))
-    expect((await Promise.all(wanted)).filter((lease) => lease !== null)).toEqual([{ fencing: 1 }])
+  it('a lease that was granted before the clock was set back holds nobody up', async () => {
+    await store.acquire('crl', 'one', 2 * HOUR)
+    expect(await store.acquire('crl', 'two', HOUR + MINUTE)).toBeNull()
+    expect(await store.acquire('crl', 'two', HOUR - MINUTE)).toEqual({ fencing: 2 })
+  })
+
+  it('of many who want a free lease at once, one gets it, also when it was held before', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    for (const fencing of [1, 2, 3]) {
+      const wanted = Array.from({ length: 20 }, (_, index) =>
+        (index % 2 ? second : store).acquire('crl', `${String(fencing)}-${String(index)}`, MINUTE),
+      )
+      const got = await Promise.all(wanted)
+      expect(got.filter((lease) => lease !== null)).toEqual([{ fencing }])
+      const holder = got.findIndex((lease) => lease !== null)
+      await store.release('crl', `${String(fencing)}-${String(holder)}`)
+    }
   })
 
   it('a clock mark is what was last written for that replica', async () => {
@@ -181,6 +199,33 @@ export function duties(kind: Kind): void {
       const numbers = leaves.filter((one) => one.replica === replica).map(({ seq }) => seq)
       expect(numbers).toEqual([...numbers].sort((left, right) => left - right))
     }
+  })
+
+  it('two who give positions at once, each in the belief of holding the lease, change none and leave no gap', async () => {
+    const second = kind.replicas ? await database.open('two') : store
+    const stores = [store, second]
+    const events = [{ type: 'a', data: {} }]
+    const known = new Map<string, number>()
+    const look = async () => {
+      for (const { id, position } of await store.list('Outbox', { where: { position: { gte: 0 } }, limit: 1000 })) {
+        expect(known.get(id) ?? position).toBe(position)
+        if (position !== null) known.set(id, position)
+      }
+    }
+    for (let round = 0; round < 20; round++) {
+      const writing = Array.from({ length: 10 }, (_, index) =>
+        (index % 2 ? second : store).commit(commitOf([], { events: [...events, ...events] })),
+      )
+      // One of them may fail: the other has numbered the same.
+      await Promise.allSettled([...stores, ...stores].map((one) => one.sequence('Outbox')))
+      await Promise.all(writing)
+      await Promise.allSettled(stores.map((one) => one.sequence('Outbox')))
+      await look()
+    }
+    while ((await store.sequence('Outbox')) > 0);
+    await look()
+    const positions = [...known.values()].toSorted((left, right) => left - right)
+    expect(positions).toEqual(Array.from({ length: 400 }, (_, index) => index))
   })
 
   it('the clock of the database is its own or none', async () => {

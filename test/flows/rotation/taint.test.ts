@@ -9,6 +9,7 @@ import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
 import { followTaints } from '#flows/rotation/follow-taints.ts'
 import { CurrentAuthorities, type AuthorityKind, type AuthorityRecord } from '#authority/index.ts'
+import { showRotation } from '#flows/rotation/show-rotation.ts'
 import { DAY, MINUTE } from '#kernel/instant.ts'
 import { FOR_EVER } from '#revocation/index.ts'
 import { verifyX509Svid } from '#x509/index.ts'
@@ -39,6 +40,8 @@ const taint = (id: string, changes: Partial<StepRequest> = {}) =>
     ...changes,
   })
 const stateOf = (id: string) => world.store.all('Authority').find((one) => one.id === id)?.state
+const nextOf = async (id: string) =>
+  (await showRotation(world.ports, world.admin)).find(({ authority }) => authority.id === id)?.next?.step
 const cutoffOf = (id: string) => world.store.all('Cutoff').find(({ key }) => key === `authority:${id}`)
 
 async function renewAs({ peer }: Pick<Enrolled, 'peer'>) {
@@ -78,6 +81,8 @@ describe('tainting the authority that signs', () => {
       if (kind !== 'checkpoint') expect(world.authorities.current().keySet(kind).find(old.kid)).toBeUndefined()
       await followTaints(world.ports)
       expect(stateOf(old.id)).toBe('tainted')
+      // It signed nothing that is revoked one by one.
+      expect(await nextOf(old.id)).toBe('retire')
       world.clock.advance(10 * MINUTE)
       await followTaints(world.ports)
       expect(stateOf(old.id)).toBe('retired')
@@ -169,6 +174,7 @@ describe('whoever holds a certificate of a tainted authority', () => {
     await renewAs(bot)
     await followTaints(world.ports)
     expect(cutoffOf(first.id)).toBeUndefined()
+    expect(await nextOf(first.id)).toBe('revoke')
     await renewAs(other)
     await followTaints(world.ports)
     expect(cutoffOf(first.id)).toMatchObject({ before: FOR_EVER, reason: 'ca_compromise' })
@@ -178,6 +184,7 @@ describe('whoever holds a certificate of a tainted authority', () => {
     // What the feed and its kin spell out: without it receivers go on with certificates under a root that stays.
     expect(told[0]?.data['cutoffs']).toEqual([{ kind: 'authority', value: first.id, before: FOR_EVER }])
     expect(stateOf(first.id)).toBe('tainted')
+    expect(await nextOf(first.id)).toBe('retire')
     world.clock.advance(10 * MINUTE)
     await followTaints(world.ports)
     expect(stateOf(first.id)).toBe('retired')

@@ -69,6 +69,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       trustDomain: TrustDomain.parse('example.org'),
       serialPrefix: 1,
       publicUrl: PUBLIC_URL,
+      statusUrl: 'http://status.example.org',
+      crlShards: 2,
       serverNames: ['id.example.org'],
     }),
   }

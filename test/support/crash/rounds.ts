@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fromUtf8 } from '#kernel/bytes.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { openHouse, type House } from './house.ts'
+import { contentOf, type Leaf } from './leaves.ts'
 import type { CrashPoint } from './points.ts'
+import { fallenNumbers, halfRevoked, letIn, unlisted } from './revocation-verdicts.ts'
+import { illegalAuthorities, unrepeatable } from './rotation-verdicts.ts'
 import { STORIES, type StoryName } from './stories.ts'
+import { NOBODY, type Testimony } from './witness.ts'
 
 export interface Place {
   readonly database: string
@@ -14,10 +17,10 @@ export interface Place {
   readonly replica: string
 }
 
-export interface Round {
+export interface Round extends Testimony {
   readonly killed: boolean
-  /** `<certificate|token> <serial or digest>`, as the client was told. */
-  readonly acknowledged: readonly string[]
+  /** Codes of stories that others were in the way of. */
+  readonly refused: readonly string[]
   readonly passed: readonly string[]
   /** `<before|after> <port>`, where it was killed. */
   readonly hit: string | null
@@ -43,17 +46,17 @@ export async function runRound(place: Place, stories: readonly StoryName[], poin
   const lines = stdout.split('\n')
   return {
     killed: signal === 'SIGKILL',
-    acknowledged: lines
-      .filter((line) => line.startsWith('acknowledged '))
-      .map((line) => line.slice('acknowledged '.length)),
-    passed:
-      lines
-        .find((line) => line.startsWith('passed '))
-        ?.slice('passed '.length)
-        .split(' ') ?? [],
-    hit: lines.find((line) => line.startsWith('dying '))?.slice('dying '.length) ?? null,
+    attempted: restOf(lines, 'attempted'),
+    acknowledged: restOf(lines, 'acknowledged'),
+    refused: restOf(lines, 'refused'),
+    passed: restOf(lines, 'passed')[0]?.split(' ') ?? [],
+    hit: restOf(lines, 'dying')[0] ?? null,
     stderr,
   }
+}
+
+function restOf(lines: readonly string[], word: string): readonly string[] {
+  return lines.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
 }
 
 async function everyRow<Table extends TableName>(
@@ -72,23 +75,36 @@ async function everyRow<Table extends TableName>(
 
 /**
  * Starts the server again, as it would start by itself, and holds what is stored against the signer log and against
- * what clients were told. Returns every violation of promise 1; none is the only good answer.
+ * what people were told. `alone` is what was said in the last life when one story had it for itself: its commands are
+ * given again. Returns every violation of promises 1, 3, 6 and 8; none is the only good answer.
  */
-export async function violationsAt(place: Place, acknowledged: readonly string[]): Promise<readonly string[]> {
+export async function violationsAt(
+  place: Place,
+  told: Testimony,
+  alone: Testimony | null = null,
+): Promise<readonly string[]> {
   const house = await openHouse({ ...place, point: null })
   try {
+    // 1. What was taken back is refused from the first request on.
+    const found = [...(await letIn(house, told))]
+    // 2. Everything is as it was said, and recorded before it was signed.
     const certificates = await everyRow(house, 'Certificate', 'serial')
     const leaves = (await everyRow(house, 'LogLeaf', 'hash')).filter((leaf) => leaf.replica === place.replica)
-    const found = [
+    found.push(
       ...unrecordedSignatures(place, certificates, leaves),
-      ...lostAcknowledgements(acknowledged, certificates, leaves),
+      ...lostAcknowledgements(told.acknowledged, certificates, leaves),
       ...gaps(leaves),
       ...certificates
         .filter(({ state }) => state === 'intent')
         .map(({ serial }) => `intent ${serial} was not given up`),
-    ]
-    // It works again, for a newcomer too.
-    await STORIES.enroll(house, () => undefined)
+      ...(await illegalAuthorities(house, leaves)),
+      ...(await halfRevoked(house, told, leaves)),
+      ...(await fallenNumbers(house, told, leaves)),
+    )
+    // 3. It works again, for a newcomer too, and goes on with what was begun.
+    await STORIES.enroll(house, NOBODY)
+    if (alone !== null) found.push(...(await unrepeatable(house, alone)))
+    if (told.attempted.some((what) => what.startsWith('revocation '))) found.push(...(await unlisted(house, told)))
     return found
   } finally {
     await house.close()
@@ -96,7 +112,6 @@ export async function violationsAt(place: Place, acknowledged: readonly string[]
 }
 
 type Certificate = Tables['Certificate']
-type Leaf = Tables['LogLeaf']
 
 function unrecordedSignatures(place: Place, certificates: readonly Certificate[], leaves: readonly Leaf[]): string[] {
   const log = join(place.folder, 'signer.log')
@@ -106,9 +121,9 @@ function unrecordedSignatures(place: Place, certificates: readonly Certificate[]
 }
 
 function payloadsOf(leaf: Leaf): string[] {
-  const { commitments } = JSON.parse(fromUtf8(leaf.bytes)) as { commitments: Record<string, string> }
-  const payload = commitments['payload']
-  return payload === undefined ? [] : [payload.replace('sha-256:', '')]
+  const { commitments } = contentOf(leaf)
+  const signed = [commitments['payload'], commitments['tbs']]
+  return signed.flatMap((hash) => (hash === undefined ? [] : [hash.replace('sha-256:', '')]))
 }
 
 function lostAcknowledgements(
@@ -118,11 +133,12 @@ function lostAcknowledgements(
 ): string[] {
   const kept = new Set([
     ...certificates
-      .filter(({ state, der }) => state === 'issued' && der !== null)
+      .filter(({ state, der }) => (state === 'issued' || state === 'revoked') && der !== null)
       .map(({ serial }) => `certificate ${serial}`),
     ...leaves.flatMap(payloadsOf).map((payload) => `token ${payload}`),
   ])
-  return acknowledged.filter((what) => !kept.has(what)).map((what) => `acknowledged and lost: ${what}`)
+  const given = acknowledged.filter((what) => /^(certificate|token) /.test(what))
+  return given.filter((what) => !kept.has(what)).map((what) => `acknowledged and lost: ${what}`)
 }
 
 function gaps(leaves: readonly Leaf[]): string[] {

@@ -12,9 +12,8 @@ import { ACCESS_TOKEN_TYPE, JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.t
 import { createCsr, toPem } from '#x509/index.ts'
 import { newTestKey, type TestKey } from '../keys.ts'
 import { AGENT, AUDIENCE, PUBLIC_URL, type House } from './house.ts'
-
-/** Told what a client has in its hands once it was answered: `certificate <serial>` or `token <digest>`. */
-export type Acknowledge = (what: string) => void
+import { revocation, ROTATION_STORIES } from './operator-stories.ts'
+import type { Witness } from './witness.ts'
 
 async function csr(key: TestKey): Promise<string> {
   return toPem('CERTIFICATE REQUEST', await createCsr(key.signer))
@@ -32,27 +31,42 @@ const peerOf = (answer: SvidAnswer) => ({
   address: '127.0.0.1',
 })
 
+/** Somebody new, whose identity is there to be taken back. */
+async function enrollAnyone(house: House): Promise<{ readonly serial: string; readonly instance: string }> {
+  const { svid, instance } = await enrolled(house, newTestKey())
+  return { serial: svid.serial, instance }
+}
+
+/** The same, who has renewed since: it is the first certificate that is taken back. */
+async function renewAnyone(house: House): Promise<{ readonly serial: string; readonly instance: string }> {
+  const key = newTestKey()
+  const first = await enrolled(house, key)
+  const caller = await authenticateForRenewal(house.ports, peerOf(first))
+  await renew(house.ports, caller, { csr: await csr(key) })
+  return { serial: first.svid.serial, instance: first.instance }
+}
+
 /** Each story prepares itself undisturbed, arms the crash points, and does the one thing that may be interrupted. */
 export const STORIES = {
-  enroll: async (house: House, acknowledge: Acknowledge): Promise<void> => {
+  enroll: async (house: House, witness: Witness): Promise<void> => {
     const { ports, admin, anonymous, points } = house
     const token = (await addJoinToken(ports, admin, { agent: AGENT })).token.reveal()
     const request = await csr(newTestKey())
     points.arm()
     const answer = await enroll(ports, anonymous, { attestor: 'join_token', evidence: { token }, csr: request })
-    acknowledge(`certificate ${answer.svid.serial}`)
+    witness.acknowledge(`certificate ${answer.svid.serial}`)
   },
-  renew: async (house: House, acknowledge: Acknowledge): Promise<void> => {
+  renew: async (house: House, witness: Witness): Promise<void> => {
     const key = newTestKey()
     const first = await enrolled(house, key)
-    acknowledge(`certificate ${first.svid.serial}`)
+    witness.acknowledge(`certificate ${first.svid.serial}`)
     const caller = await authenticateForRenewal(house.ports, peerOf(first))
     const request = await csr(key)
     house.points.arm()
     const answer = await renew(house.ports, caller, { csr: request })
-    acknowledge(`certificate ${answer.svid.serial}`)
+    witness.acknowledge(`certificate ${answer.svid.serial}`)
   },
-  exchange: async (house: House, acknowledge: Acknowledge): Promise<void> => {
+  exchange: async (house: House, witness: Witness): Promise<void> => {
     const { ports, points } = house
     const first = await enrolled(house, newTestKey())
     const caller = await authenticate(ports, peerOf(first))
@@ -83,8 +97,11 @@ export const STORIES = {
       dpop: [],
     })
     const signed = answer.accessToken.slice(0, answer.accessToken.lastIndexOf('.'))
-    acknowledge(`token ${toHex(sha256(Buffer.from(signed)))}`)
+    witness.acknowledge(`token ${toHex(sha256(Buffer.from(signed)))}`)
   },
+  'revoke-certificate': revocation('certificate', renewAnyone),
+  'revoke-instance': revocation('instance', enrollAnyone),
+  ...ROTATION_STORIES,
 } as const
 
 export type StoryName = keyof typeof STORIES

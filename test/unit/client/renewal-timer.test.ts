@@ -86,6 +86,36 @@ describe('the time of a renewal', () => {
     expect(renew).toHaveBeenCalledTimes(1)
   })
 
+  it('is at a moment of its own within five seconds when who signed is trusted no more, however often that is noticed', async () => {
+    const began_ = clock.now()
+    const renewedAfter: number[] = []
+    const timers = [0, 64, 128, 255].map((draw) => {
+      const one: RenewalTimer = new RenewalTimer({
+        clock,
+        random: { bytes: (length: number) => new Uint8Array(length).fill(draw) },
+        renew: () => {
+          renewedAfter.push((clock.now() - began_) / SECOND)
+          one.start({ ...certificate(), renewAt: after(clock.now(), 30 * MINUTE), notAfter: after(clock.now(), HOUR) })
+          return Promise.resolve()
+        },
+        failed,
+        ticked: () => undefined,
+      })
+      one.start(certificate())
+      return one
+    })
+    for (let second = 0; second < 6; second++) {
+      // The bundle is looked at again before it is their turn.
+      if (second < 2) for (const one of timers.slice(1)) one.renewAtOnce()
+      if (second === 0) timers[0]?.renewAtOnce()
+      await pass(SECOND)
+    }
+    expect(renewedAfter).toEqual([1, 2, 3, 5])
+    timers.forEach((one) => {
+      one.close()
+    })
+  })
+
   it('is not moved by advice while a failed renewal waits for its next attempt', async () => {
     renew.mockImplementation(() => Promise.reject(new TypeError('refused')))
     const past = { start: after(began, -2 * MINUTE), end: after(began, -MINUTE) }

@@ -31,12 +31,36 @@ describe('a duty that one replica does for all', () => {
     expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
   })
 
-  it('is left to the others at once by one who resigns', async () => {
-    const { one, two } = replicas()
+  it('is left to the others at once by one who resigns, also when it has just been refused', async () => {
+    const { clock, one, two } = replicas()
     expect(await one.holds('sequence', 10 * SECOND)).toBe(true)
+    expect(await two.holds('sequence', 10 * SECOND)).toBe(false)
     await one.resign()
+    clock.advance(SECOND / 4)
     expect(await two.holds('sequence', 10 * SECOND)).toBe(true)
     expect(await one.holds('sequence', 10 * SECOND)).toBe(false)
+  })
+
+  it('is asked for four times a second by one who waits for it, however often it is woken', async () => {
+    const { clock, asked, one, two } = replicas()
+    expect(await one.holds('sequence', 3 * SECOND)).toBe(true)
+    for (let woken = 0; woken < 1000; woken++) {
+      expect(await two.holds('sequence', 3 * SECOND)).toBe(false)
+      clock.advance(1)
+    }
+    expect(asked()).toBe(1 + 4)
+  })
+
+  it('is taken over from one who was killed a quarter of a second after its lease has run out, or sooner', async () => {
+    const { clock, one, two } = replicas()
+    expect(await one.holds('sequence', 3 * SECOND)).toBe(true)
+    let waited = 0
+    while (!(await two.holds('sequence', 3 * SECOND))) {
+      clock.advance(10)
+      waited += 10
+    }
+    expect(waited).toBeGreaterThanOrEqual(3 * SECOND)
+    expect(waited).toBeLessThanOrEqual(3.25 * SECOND)
   })
 
   it('asks the store again only when half of the lease is over', async () => {

@@ -11,13 +11,25 @@ export const READ_VERSION = `SELECT "next" FROM "Counter" WHERE "name" = 'snapsh
 export const NEXT_VERSION = `INSERT INTO "Counter" ("name", "next") VALUES ('snapshot', 1)
   ON CONFLICT ("name") DO UPDATE SET "next" = "Counter"."next" + 1 RETURNING "next"`
 
-/** Name, holder, until, now: the holder renews, anybody takes over what has run out. */
-export const ACQUIRE = `INSERT INTO "Lease" ("name", "holder", "until", "fencing") VALUES ($1, $2, $3, 1)
+/**
+ * Name, holder, length: the holder renews, anybody takes over what has run out. Who finds it taken leaves before it
+ * locks the row; of those who find it free at once, all but the first find it taken then.
+ */
+export const ACQUIRE = `WITH clock AS MATERIALIZED (
+    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now"
+  )
+  INSERT INTO "Lease" ("name", "holder", "until", "fencing")
+    SELECT $1, $2, "now" + $3::bigint, 1 FROM clock WHERE NOT EXISTS (
+      SELECT 1 FROM "Lease"
+        WHERE "name" = $1 AND "holder" <> $2 AND "until" > "now" AND "until" <= "now" + 2 * $3::bigint
+    )
   ON CONFLICT ("name") DO UPDATE SET
     "holder" = excluded."holder",
     "until" = excluded."until",
     "fencing" = "Lease"."fencing" + (CASE WHEN "Lease"."holder" = excluded."holder" THEN 0 ELSE 1 END)
-  WHERE "Lease"."holder" = excluded."holder" OR "Lease"."until" <= $4
+  WHERE "Lease"."holder" = excluded."holder"
+    OR "Lease"."until" <= excluded."until" - $3::bigint
+    OR "Lease"."until" > excluded."until" + $3::bigint
   RETURNING "fencing"`
 
 /** The row stays, so that the fencing token goes on rising. */

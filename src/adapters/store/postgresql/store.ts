@@ -1,11 +1,10 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { AdoptionRecord } from '#authority/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Reader, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
-import type { Clock } from '#kernel/clock.ts'
-import { instant, type Instant } from '#kernel/instant.ts'
+import { instant, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import { shapeOf } from '../columns.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { CounterQueue } from '../counter-queue.ts'
@@ -54,13 +53,11 @@ export class PostgresqlStore implements Store {
   readonly #commits: CommitQueue
   readonly #counters: CounterQueue
   readonly #names = new StatementNames()
-  readonly #clock: Clock
   #closed = false
 
-  private constructor(pool: pg.Pool, { sessions, sequence, clock, ...listening }: Parts) {
+  private constructor(pool: pg.Pool, { sessions, sequence, ...listening }: Parts) {
     this.#pool = pool
     this.#sessions = sessions
-    this.#clock = clock
     const reads = new Reads((sql, values) => this.#query(sql, values))
     this.#reads = reads
     const journal = new PostgresqlJournal(sessions, sequence, reads)
@@ -69,7 +66,7 @@ export class PostgresqlStore implements Store {
     }
     this.#notifications = new Notifications({ ...listening, tell })
     this.#commits = new CommitQueue(
-      (batch) => journal.run(batch),
+      (batch, isMore) => journal.run(batch, isMore),
       () => {
         tell('written')
       },
@@ -85,9 +82,9 @@ export class PostgresqlStore implements Store {
     const session = { target, replica: options.replica, nonce }
     const first = await openSession(session)
     const sequence = new LogSequence(options, first.next)
-    const { replica, clock } = options
+    const { replica } = options
     const sessions = new Sessions(session, first)
-    return new PostgresqlStore(readers(target, replica), { sessions, sequence, clock, target, replica })
+    return new PostgresqlStore(readers(target, replica), { sessions, sequence, target, replica })
   }
 
   find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
@@ -98,6 +95,10 @@ export class PostgresqlStore implements Store {
     return this.#reads.list(table, query)
   }
 
+  together(): Reader {
+    return this.#reads.together()
+  }
+
   commit(commit: Commit): Promise<Committed> {
     return this.#commits.add(commit)
   }
@@ -106,8 +107,8 @@ export class PostgresqlStore implements Store {
     return this.#counters.reserve(name, count)
   }
 
-  async acquire(name: string, holder: string, until: Instant): Promise<{ readonly fencing: number } | null> {
-    const [row] = await this.#query(ACQUIRE, [name, holder, until, this.#clock.now()])
+  async acquire(name: string, holder: string, length: Milliseconds): Promise<{ readonly fencing: number } | null> {
+    const [row] = await this.#query(ACQUIRE, [name, holder, length])
     return row === undefined ? null : { fencing: Number(row['fencing']) }
   }
 
@@ -205,7 +206,6 @@ export class PostgresqlStore implements Store {
 interface Parts {
   readonly sessions: Sessions
   readonly sequence: LogSequence
-  readonly clock: Clock
   readonly target: Target
   readonly replica: string
 }

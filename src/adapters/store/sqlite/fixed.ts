@@ -7,13 +7,13 @@ export const LAST_SEQUENCE = 'SELECT max("seq") FROM "LogLeaf" WHERE "replica" =
 export const ADD_TO_COUNTER = `INSERT INTO "Counter" ("name", "next") VALUES (?, ?)
   ON CONFLICT ("name") DO UPDATE SET "next" = "next" + excluded."next" RETURNING "next"`
 
-/** Name, holder, until, now: the holder renews, anybody takes over what has run out. */
+/** Name, holder, until, now, twice the length from now: the holder renews, anybody takes over what has run out. */
 export const ACQUIRE = `INSERT INTO "Lease" ("name", "holder", "until", "fencing") VALUES (?, ?, ?, 1)
   ON CONFLICT ("name") DO UPDATE SET
     "holder" = excluded."holder",
     "until" = excluded."until",
     "fencing" = "fencing" + ("Lease"."holder" <> excluded."holder")
-  WHERE "Lease"."holder" = excluded."holder" OR "Lease"."until" <= ?
+  WHERE "Lease"."holder" = excluded."holder" OR "Lease"."until" <= ? OR "Lease"."until" > ?
   RETURNING "fencing"`
 
 /** The row stays, so that the fencing token goes on rising. */
