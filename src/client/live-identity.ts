@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import { MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import type { SpiffeId } from '#spiffe/index.ts'
 import { clientError } from './errors.ts'
@@ -44,6 +44,18 @@ export interface LiveOptions {
 const LINGER: Milliseconds = MINUTE
 /** How the server says that it does not trust any more who signed the certificate, or the WIT-SVID. */
 const ISSUER_GONE = ['CLIENT_CERTIFICATE_UNTRUSTED', 'WIT_KEY_UNKNOWN']
+
+/** How long whoever closes it waits for a renewal. */
+const PATIENCE_AT_END: Milliseconds = 2 * SECOND
+
+/** Resolves once `work` has ended either way, or after that long. */
+async function atMost(length: Milliseconds, work: Promise<unknown> | undefined): Promise<void> {
+  if (work === undefined) return
+  let timer: NodeJS.Timeout | undefined
+  const isLate = new Promise((resolve) => (timer = setTimeout(resolve, length)))
+  await Promise.race([work.catch(() => undefined), isLate])
+  clearTimeout(timer)
+}
 
 /**
  * An identity that keeps itself fresh: its certificate by renewal, when its time has come or the server says so, and
@@ -173,6 +185,8 @@ export class LiveIdentity {
 
   async #renew(): Promise<Identity> {
     const next = await this.#next()
+    // Whoever has closed it has taken its files away: nothing may bring them back.
+    this.#assertOpen()
     const old = this.#current
     const change = this.#trust.offer(next.bundleJson)
     this.#current = this.#generation(next)
@@ -196,9 +210,11 @@ export class LiveIdentity {
     }
   }
 
+  /** A renewal that is under way has a moment to end, so that what the server has given is not lost. */
   async close(): Promise<void> {
-    this.#closed = true
     this.#timer.close()
+    await atMost(PATIENCE_AT_END, this.#renewal)
+    this.#closed = true
     const all = [this.#current, ...this.#retiring]
     this.#retiring.clear()
     await Promise.all([this.#trust.close(), ...all.map((generation) => generation.close())])

@@ -1,10 +1,10 @@
 import Database from 'better-sqlite3'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SystemClock, SystemRandom } from '#adapters/system/index.ts'
-import { enroll, identityHome, IdentityKeeper, trustOfBundle, type Identity } from '#client/index.ts'
+import { enroll, identityHome, IdentityKeeper, PrivateFolder, trustOfBundle, type Identity } from '#client/index.ts'
 import { HOUR, instant } from '#kernel/instant.ts'
 import { Secret } from '#kernel/secret.ts'
 import { codeOfAsync } from '../support/code-of.ts'
@@ -101,6 +101,34 @@ describe('an identity whose evidence can be shown again', () => {
     await keeper.renew()
     expect(enrollAnew).toHaveBeenCalledOnce()
     await keeper.close()
+  })
+
+  it('promise 11: does not write its key again where the files were taken away before the new one came', async () => {
+    const folder = new PrivateFolder()
+    let arrive = (_identity: Identity): void => undefined
+    const late = vi.fn(() => new Promise<Identity>((resolve) => (arrive = resolve)))
+    const how = { clock, random, folders: [folder] as const, renewed: vi.fn(), failed: vi.fn() }
+    const [first, second] = [await enrollAnew(), await enrollAnew()]
+    enrollAnew.mockClear()
+    const keeper = new IdentityKeeper(second, { ...how, enrollAnew: late })
+    age(second.instance, 2 * HOUR)
+    const renewal = codeOfAsync(() => keeper.renew())
+    await vi.waitUntil(() => late.mock.calls.length === 1)
+    await keeper.close()
+    folder.remove()
+    arrive(first)
+    expect(await renewal).toBe('IDENTITY_CLOSED')
+    expect(existsSync(folder.path)).toBe(false)
+    expect(how.renewed).not.toHaveBeenCalled()
+  })
+
+  it('keeps a renewal that is under way when it is closed', async () => {
+    const keeper = await newKeeper(true)
+    const { serial } = keeper.identity
+    const renewal = keeper.renew()
+    await keeper.close()
+    await renewal
+    expect(keeper.identity.serial).not.toBe(serial)
   })
 
   it('stays ended when another enrollment has taken its place: two copies would throw each other out for ever', async () => {
