@@ -7,7 +7,7 @@ import { openAuthorization } from '#flows/ssf/sealing.ts'
 import { createStream, type StreamRequest } from '#flows/ssf/streams.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import { openSealed, readSecurityEvent, SECURITY_EVENTS, sealSecret, type SecurityEvent } from '#jwt/index.ts'
-import { suspendAgent } from '#flows/admin/agent-state.ts'
+import { resumeAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { completeTask } from '#flows/complete-task.ts'
 import { resumeTask } from '#flows/resume-task.ts'
 import { suspendTask } from '#flows/suspend-task.ts'
@@ -192,6 +192,28 @@ describe('the transmitter', () => {
     expect(updates.map(({ subject, event }) => [subject, event['status']])).toEqual([
       [{ format: 'opaque', id }, 'paused'],
     ])
+  })
+
+  it('SS-3 goes on behind what is more at once than a stream holds, and says that it is not told', async () => {
+    await stream()
+    const { id: task } = await house.open(bot)
+    await house.start(bot, task)
+    const [row] = house.store.all('TaskToken')
+    if (row === undefined) throw new TypeError('no token')
+    for (let count = 0; count < MOST_WAITING; count++) {
+      house.store.seed('TaskToken', { ...row, jti: `${row.jti}${String(count)}`, statusIndex: 1000 + count })
+    }
+    await suspendAgent(ports, house.principal('local:1000', 'operator'), { name: 'invoice-bot' })
+    await follow()
+    expect(sets().map(({ type, event }) => [type, event['status']])).toEqual([
+      [SECURITY_EVENTS.streamUpdated, 'enabled'],
+    ])
+    await resumeAgent(ports, house.principal('local:1000', 'operator'), { name: 'invoice-bot' })
+    house.pass(2)
+    const jti = await revokeOne()
+    await follow()
+    expect(state()).toBe('enabled')
+    expect(sets().map(({ subject }) => subject['jti'])).toEqual([undefined, jti])
   })
 
   it('SS-4 pushes oldest first with what the receiver wants to be shown, and forgets what was taken', async () => {

@@ -14,11 +14,15 @@ import { takenBackBy, type TakenBack } from './cuts.ts'
 import type { SetDraft } from './sets.ts'
 import { changedTask, taskDrafts, type ChangedTask } from './task-state.ts'
 
+/** All that is told of either: one event may end very many, and they are kept until every stream was told. */
+type EndedToken = Pick<TaskTokenRecord, 'jti' | 'audience'>
+type EndedCertificate = Pick<CertificateRecord, 'serial' | 'agent' | 'spiffeId'>
+
 /** What one event ended, for all streams. */
 export interface Ended {
   readonly event: OutboxRecord
-  readonly tokens: readonly TaskTokenRecord[]
-  readonly certificates: readonly CertificateRecord[]
+  readonly tokens: readonly EndedToken[]
+  readonly certificates: readonly EndedCertificate[]
   /** The agents of the certificates. */
   readonly agents: ReadonlyMap<string, AgentRecord>
   /** The one that lost everything, if it is one. */
@@ -39,12 +43,19 @@ export async function spellOut(ports: NoticePorts, event: OutboxRecord, now: Ins
   const found = await takenBackBy(ports, event)
   if (found === null && task === null) return null
   const taken = found ?? NOTHING
-  const tokens = new Map<string, TaskTokenRecord>()
-  const certificates = new Map<string, CertificateRecord>()
+  const tokens = new Map<string, EndedToken>()
+  const certificates = new Map<string, EndedCertificate>()
   for (const cut of taken.cuts) {
-    for await (const page of tokensCutOff(reader, cut, now)) for (const token of page) tokens.set(token.jti, token)
+    for await (const page of tokensCutOff(reader, cut, now))
+      page.forEach((one) => {
+        addToken(tokens, one)
+      })
     for await (const page of certificatesCutOff(reader, cut, now)) {
-      page.filter(({ kind }) => kind === 'svid').forEach((one) => certificates.set(one.serial, one))
+      page
+        .filter(({ kind }) => kind === 'svid')
+        .forEach((one) => {
+          addCertificate(certificates, one)
+        })
     }
   }
   for (const serial of taken.serials) await addAlone(reader, serial, { tokens, certificates, now })
@@ -60,18 +71,28 @@ export async function spellOut(ports: NoticePorts, event: OutboxRecord, now: Ins
   }
 }
 
+function addToken(to: Map<string, EndedToken>, { jti, audience }: TaskTokenRecord): void {
+  to.set(jti, { jti, audience })
+}
+
+function addCertificate(to: Map<string, EndedCertificate>, { serial, agent, spiffeId }: CertificateRecord): void {
+  to.set(serial, { serial, agent, spiffeId })
+}
+
 interface Alone {
-  readonly tokens: Map<string, TaskTokenRecord>
-  readonly certificates: Map<string, CertificateRecord>
+  readonly tokens: Map<string, EndedToken>
+  readonly certificates: Map<string, EndedCertificate>
   readonly now: Instant
 }
 
 async function addAlone(reader: Reader, serial: string, { tokens, certificates, now }: Alone): Promise<void> {
   const certificate = await reader.find('Certificate', { serial })
   if (certificate?.agent == null || certificate.notAfter <= now) return
-  certificates.set(serial, certificate)
+  addCertificate(certificates, certificate)
   for await (const page of tokensRestingOn(reader, [certificate], now))
-    for (const token of page) tokens.set(token.jti, token)
+    page.forEach((one) => {
+      addToken(tokens, one)
+    })
 }
 
 async function agentsOf(reader: Reader, ids: readonly string[]): Promise<ReadonlyMap<string, AgentRecord>> {

@@ -8,7 +8,7 @@ import { oldestPosition } from '../feed/follow.ts'
 import { ENDING_EVENTS } from './cuts.ts'
 import { ssfError } from './errors.ts'
 import { streamLeaf } from './leaf.ts'
-import { goOnFromNow, isTooFarBack } from './lost-events.ts'
+import { goOnBehind, goOnFromNow, isTooFarBack, TOO_MUCH_ENDED } from './lost-events.ts'
 import type { SsfPorts } from './ports.ts'
 import { insertSet, MOST_WAITING, signSet, type SetDraft } from './sets.ts'
 import { draftsFor, spellOut, type Ended } from './spell-out.ts'
@@ -103,6 +103,13 @@ export class Transmitter {
     const drafts = ended === null ? [] : draftsFor(stream, ended, { issuer, trustDomain })
     if (drafts.length === 0) return stream
     const waiting = await this.#ports.reader.list('SsfSet', { where: { stream: stream.id }, limit: MOST_WAITING })
+    if (drafts.length > MOST_WAITING && waiting.length < MOST_WAITING) {
+      // It would never fit, and the stream would stop at it again and again.
+      const position = event.position ?? stream.position
+      await unlessChanged(() => goOnBehind(this.#ports, stream, { position, reason: TOO_MUCH_ENDED }))
+      this.#onTold()
+      return null
+    }
     if (waiting.length + drafts.length > MOST_WAITING) {
       await unlessChanged(() => pauseStream(this.#ports, stream, 'too many events wait to be acknowledged'))
       return null
