@@ -114,7 +114,8 @@ describe('an identity whose key cannot enter TLS', () => {
   })
 })
 
-const PATIENCE = { timeout: 25_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
+const LONG = { timeout: 120_000 }
 const WIDEST = 5 * SECOND
 
 /** One that looks every half second; `draw` says where it stands in every span, from 0 to 255. */
@@ -151,7 +152,7 @@ const exchange = async (agent: LiveIdentity): Promise<unknown> => {
   return agent.exchange({ task: task.id, resource: BILLING })
 }
 
-describe('a tainted key of tokens', () => {
+describe('a tainted key of tokens', LONG, () => {
   it('promise 8 makes who is known by a WIT-SVID renew at once, each at a moment of its own, and nobody else', async () => {
     const [first, last] = [
       new Watched(await enrolled(hardwareKey()), 0),
@@ -183,7 +184,7 @@ describe('a tainted key of tokens', () => {
   })
 })
 
-describe('a WIT-SVID that is refused because its key is trusted no more', () => {
+describe('a WIT-SVID that is refused because its key is trusted no more', LONG, () => {
   it('makes its holder look at the bundle, and renew, long before it would have looked by itself', async () => {
     const identity = await enrolled(hardwareKey())
     const renewed: string[] = []

@@ -78,7 +78,7 @@ export class FeedReader {
   }
 
   /** The first event that fits, waiting for it. */
-  async until(fits: (heard: Heard) => boolean, limit = 15_000): Promise<Heard> {
+  async until(fits: (heard: Heard) => boolean, limit = 25_000): Promise<Heard> {
     const patience = performance.now() + limit
     for (;;) {
       const found = this.heard.find(fits)
