@@ -26,20 +26,27 @@ import { AUDIENCE, isMember } from './server.ts'
 export const clock = new SystemClock()
 export const random = new SystemRandom()
 
-/** As a bundle with a short hint would have it. */
-const LOOKS_EVERY = 2 * SECOND
 /** The machine may be busy with other things. */
 const PATIENCE = 30 * SECOND
 
+/** How somebody comes to an identity. */
+export interface Arrival {
+  /** The server, or one of them. */
+  readonly origin: string
+  readonly joinToken: string
+  /** As a bundle with a short hint would have it; milliseconds. */
+  readonly looksEvery: number
+}
+
 /** Enrolls with a join token, and keeps fresh from then on. */
-export async function newcomer(origin: string, joinToken: string): Promise<LiveIdentity> {
+export async function newcomer({ origin, joinToken, looksEvery }: Arrival): Promise<LiveIdentity> {
   const identity = await enroll({
     server: origin,
     trust: trustOfJoinToken(parseJoinToken(joinToken)),
     evidence: { attestor: 'join_token', token: new Secret(joinToken) },
     clock,
   })
-  return new LiveIdentity(identity, { clock, random, accepts: isMember, looksAtLeastEvery: LOOKS_EVERY })
+  return new LiveIdentity(identity, { clock, random, accepts: isMember, looksAtLeastEvery: looksEvery })
 }
 
 export async function listen(server: Server): Promise<string> {
@@ -67,8 +74,8 @@ export class SoakAgent {
     keepServerFresh(server, live)
   }
 
-  static async start(origin: string, joinToken: string): Promise<SoakAgent> {
-    const live = await newcomer(origin, joinToken)
+  static async start(arrival: Arrival): Promise<SoakAgent> {
+    const live = await newcomer(arrival)
     const server = createServer(liveTlsOptions(live), (incoming, response) => void answer(live, incoming, response))
     return new SoakAgent(live, server, await listen(server))
   }
@@ -91,13 +98,13 @@ export class SoakAgent {
   }
 }
 
-/** One call to another agent. @throws TypeError with what it said when it refuses */
+/** One call to another agent. @throws TypeError whose code is what it said when it refuses */
 export async function callPeer(over: Agent, url: string, svid?: string): Promise<void> {
   const path = svid === undefined ? '/peer' : '/svid'
   const headers = svid === undefined ? {} : { authorization: `Bearer ${svid}` }
   const { statusCode, body } = await request(`${url}${path}`, { dispatcher: over, headers })
   const text = await body.text()
-  if (statusCode !== 200) throw new TypeError(`refused with ${String(statusCode)}: ${text}`)
+  if (statusCode !== 200) throw Object.assign(new TypeError('refused by a peer'), { code: text })
 }
 
 async function answer(live: LiveIdentity, { url, socket, headers }: IncomingMessage, response: ServerResponse) {

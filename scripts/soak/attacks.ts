@@ -19,22 +19,6 @@ export interface Loot {
 /** Since when nobody of a kind should take something. */
 export type DeadSince = Readonly<Partial<Record<Where, number>>>
 
-/** Takes things that are good now; where a key goes in just that moment, once more. */
-export async function steal(agent: SoakAgent): Promise<Loot> {
-  const authority = [{ type: 'task' as const, resource: AUDIENCE, actions: ['read'] }]
-  for (let left = 10; ; left--) {
-    try {
-      const { live } = agent
-      const task = await live.session.openTask({ authority })
-      const token = await live.exchange({ task: task.id, resource: AUDIENCE })
-      return { agent, identity: live.identity, token, svid: (await live.session.jwtSvid(AUDIENCE)).token.reveal() }
-    } catch (error) {
-      if (left === 0) throw error
-      await pause(1000)
-    }
-  }
-}
-
 /** Shows dead things to whoever should know that they are. */
 export class Attacks {
   readonly #world: World
@@ -43,6 +27,28 @@ export class Attacks {
   constructor(world: World, recorder: Recorder) {
     this.#world = world
     this.#recorder = recorder
+  }
+
+  /** Takes things that are good now, and sees that they are; where a key goes in just that moment, once more. */
+  readonly steal = async (agent: SoakAgent): Promise<Loot> => {
+    for (let left = 10; ; left--) {
+      try {
+        const loot = await take(agent)
+        await this.#prove(loot)
+        return loot
+      } catch (error) {
+        if (left === 0) throw error
+        await pause(1000)
+      }
+    }
+  }
+
+  /** What nobody takes from the beginning would prove nothing when it is refused later. */
+  async #prove({ agent, identity, token, svid }: Loot): Promise<void> {
+    const taken = await showToken(agent, `${one(this.#world.services)}/task`, token)
+    if (taken !== ACCEPTED) throw new TypeError(`what was to be stolen was refused: ${taken}`)
+    const over = agent.connect(identity)
+    await callPeer(over, one(this.#world.peers), svid).finally(() => over.close())
   }
 
   async accessToken({ agent, token }: Loot, { service }: DeadSince): Promise<void> {
@@ -109,6 +115,14 @@ export class Attacks {
     const outcome = await act().catch(whyOf)
     this.#recorder.tried({ what, where, deadSince, at, outcome })
   }
+}
+
+async function take(agent: SoakAgent): Promise<Loot> {
+  const { live } = agent
+  const authority = [{ type: 'task' as const, resource: AUDIENCE, actions: ['read'] }]
+  const task = await live.session.openTask({ authority })
+  const token = await live.exchange({ task: task.id, resource: AUDIENCE })
+  return { agent, identity: live.identity, token, svid: (await live.session.jwtSvid(AUDIENCE)).token.reveal() }
 }
 
 async function plain(action: Promise<unknown>): Promise<string> {

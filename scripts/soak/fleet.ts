@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { FLAGS, type SoakServer } from './server.ts'
+import type { Arrival } from './agent.ts'
+import { FLAGS, type Role, type SoakServer } from './server.ts'
 import type { Sightings } from './sightings.ts'
 import type { World } from './traffic.ts'
 import type { Order, Standing } from './worker.ts'
@@ -49,25 +50,39 @@ class Worker {
   }
 }
 
+export interface Crew {
+  /** Processes. */
+  readonly workers: number
+  /** How often everybody looks for a newer bundle, in milliseconds. */
+  readonly looksEvery: number
+}
+
 /** All agents of the soak, spread over processes. */
 export class Fleet {
   readonly #workers: readonly Worker[]
   readonly #server: SoakServer
+  readonly #looksEvery: number
+  #arrived = 0
 
-  constructor(server: SoakServer, workers: number, seen: (sightings: Sightings) => void) {
+  constructor(server: SoakServer, { workers, looksEvery }: Crew, seen: (sightings: Sightings) => void) {
     this.#server = server
+    this.#looksEvery = looksEvery
     this.#workers = Array.from({ length: workers }, () => new Worker(seen))
   }
 
   /** Enrolls them; answers where they listen. */
   async enroll(agents: number): Promise<readonly string[]> {
-    const { origin } = this.#server
     const urls: string[] = []
     for (let number = 0; number < agents; number++) {
-      const joinToken = await this.#server.joinToken('soak')
-      urls.push((await this.#worker(number).tell({ do: 'enroll', origin, joinToken })) as string)
+      urls.push((await this.#worker(number).tell({ do: 'enroll', arrival: await this.arrival('soak') })) as string)
     }
     return urls
+  }
+
+  /** With a server each, in turn. */
+  async arrival(role: Role): Promise<Arrival> {
+    const origin = this.#server.originOf(this.#arrived++)
+    return { origin, joinToken: await this.#server.joinToken(role), looksEvery: this.#looksEvery }
   }
 
   async begin(world: World): Promise<void> {
@@ -97,8 +112,7 @@ export class Fleet {
 
   /** An agent of which nothing is wanted but that it dies: answers its instance. */
   async victim(): Promise<string> {
-    const joinToken = await this.#server.joinToken('soak')
-    return (await this.#worker(0).tell({ do: 'victim', origin: this.#server.origin, joinToken })) as string
+    return (await this.#worker(0).tell({ do: 'victim', arrival: await this.arrival('soak') })) as string
   }
 
   async tryVictim(since: number): Promise<void> {

@@ -7,6 +7,7 @@ import {
   type Sightings,
   type Where,
 } from './sightings.ts'
+import { blamed, isJudged, isOf, keysIn, type Signed } from './verdicts.ts'
 
 /** A key that was taken back by a command. */
 export interface Taint {
@@ -16,6 +17,8 @@ export interface Taint {
   readonly until: number
   /** Nothing of it was in use any more: then nobody may notice. */
   readonly unused: boolean
+  /** For how long holders of its certificates may take to renew, in milliseconds; none for keys of tokens. */
+  readonly within: number
 }
 
 /** Since when nobody of a kind should take anything of a key. */
@@ -33,9 +36,13 @@ export interface Figures extends Done {
   /** Refused, rightly: the key of a certificate or token in use had been tainted a moment before. */
   readonly refusedAsTainted: number
   readonly invalidTried: number
+  /** Refused, but not because somebody had judged: a connection that broke. */
+  readonly invalidUnjudged: number
   readonly invalidAccepted: number
   /** Dead, but accepted within the time that a receiver has to hear of it. */
   readonly acceptedWithinAllowance: number
+  /** Taints after which nothing of a successor was accepted, and kinds of dead things that nobody judged. */
+  readonly unproven: number
 }
 
 const MOST_EXAMPLES = 20
@@ -44,6 +51,7 @@ const MOST_EXAMPLES = 20
 export class Ledger {
   readonly #allowance: number
   readonly #taints: Taint[] = []
+  readonly #left = new Map<KeyName, number>()
   readonly #deaths: Death[] = []
   readonly #accepted = new Map<string, { where: Where; keys: readonly KeyName[]; starts: number[] }>()
   readonly #failures: Failure[] = []
@@ -70,6 +78,11 @@ export class Ledger {
     this.#taints.push(taint)
   }
 
+  /** Nobody holds anything of it any more, nor has anything under way: from then on a taint explains nothing. */
+  left(keys: readonly KeyName[], at: number): void {
+    for (const key of keys) this.#left.set(key, at)
+  }
+
   died(death: Death): void {
     this.#deaths.push(death)
   }
@@ -87,18 +100,25 @@ export class Ledger {
       validRefused: count('token'),
       refusedAsTainted: this.#failures.length - failures.length,
       invalidTried: this.#attempts.length,
+      invalidUnjudged: this.#attempts.filter(({ outcome }) => outcome !== ACCEPTED && !isJudged(outcome)).length,
       invalidAccepted: late + used.late,
       acceptedWithinAllowance: early + used.early,
+      unproven: this.#unproven().length,
     }
   }
 
   get isClean(): boolean {
-    const { failedHandshakes, failedCalls, validRefused, invalidAccepted } = this.figures
-    return failedHandshakes + failedCalls + validRefused + invalidAccepted === 0
+    const { failedHandshakes, failedCalls, validRefused, invalidAccepted, unproven } = this.figures
+    return failedHandshakes + failedCalls + validRefused + invalidAccepted + unproven === 0
   }
 
-  /** What must not have happened, each with its reason. */
+  /** What must not have happened, each with its reason, and what should have. */
   get examples(): readonly string[] {
+    return [...this.wrongs, ...this.#unproven()].slice(0, MOST_EXAMPLES)
+  }
+
+  /** What must not have happened. */
+  get wrongs(): readonly string[] {
     const failures = this.#failures.filter((failure) => !this.#isExcused(failure))
     return [
       ...failures.map(({ what, where, keys, from, to, why }) =>
@@ -111,7 +131,7 @@ export class Ledger {
             `${time(at)} ${what} was accepted by a ${where} ${String(at - deadSince)} ms after it was dead`,
         ),
       ...this.#usedDead().examples,
-    ].slice(0, MOST_EXAMPLES)
+    ]
   }
 
   /** How what was dead was refused, by what it was, where, and the code. */
@@ -134,21 +154,67 @@ export class Ledger {
     return counts
   }
 
+  /** How long after the answer to a taint the last thing began that it explains, in milliseconds. */
+  get lastExcuse(): number {
+    const excused = this.#failures.filter((failure) => this.#isExcused(failure))
+    const late = excused.map(({ from, to }) => {
+      const until = this.#taints.filter((taint) => !taint.unused && taint.from <= to).map((taint) => taint.until)
+      return from - Math.max(...until)
+    })
+    return Math.max(0, ...late)
+  }
+
   #isWrong({ outcome, at, deadSince }: Attempt): boolean {
     return outcome === ACCEPTED && at >= deadSince + this.#allowance
   }
 
-  /** A failure that a taint explains: of a key that it names. The server itself always shows what is good. */
-  #isExcused({ where, keys, from, to, why }: Failure): boolean {
+  /**
+   * A failure that a taint explains: somebody did not believe a key of the kind that was tainted, it was that very key,
+   * and what it had signed was got before the taint was answered; of certificates, used before its holder had to have
+   * another. The server itself always shows what is good.
+   */
+  #isExcused(failure: Failure): boolean {
+    const { where, why } = failure
     if (where === 'server' && why.startsWith('SERVER_')) return false
-    return this.#taints.some((taint) => {
-      if (taint.unused || taint.from > to) return false
-      if (taint.keys.some((key) => keys.includes(key))) return true
-      const isUnseen = keys.some(
-        (key) => key.endsWith(':?') && taint.keys.some((one) => one.startsWith(key.slice(0, -1))),
-      )
-      return isUnseen && from <= taint.until
-    })
+    const kind = blamed(why)
+    return kind !== null && this.#taints.some((taint) => this.#explains(taint, failure, kind))
+  }
+
+  #explains(taint: Taint, { keys, asked, from, to, why }: Failure, kind: Signed): boolean {
+    if (taint.unused || taint.from > to) return false
+    // Who does not trust a server says whose certificate that has shown; otherwise it was the caller's own.
+    const own = why.includes('SERVER_NOT_TRUSTED') ? keysIn(why) : keys.filter(isOf(kind))
+    const known = own.filter((key) => taint.keys.includes(key))
+    if (kind === 'x509') return known.some((key) => from <= this.#mustHaveLeft(taint, key))
+    const isUnseen = own.includes(`${kind}:?`) && taint.keys.some(isOf(kind))
+    return (known.length > 0 || isUnseen) && asked <= taint.until
+  }
+
+  #mustHaveLeft({ until, within }: Taint, key: KeyName): number {
+    return Math.min(until + within, this.#left.get(key) ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** What the soak was to show, and did not come to. */
+  #unproven(): readonly string[] {
+    const replaced = this.#taints.filter((taint) => !taint.unused && !this.#isReplaced(taint))
+    const tried = Map.groupBy(this.#attempts, ({ what, where }) => `${what}, at a ${where}`)
+    const unjudged = [...tried].filter(([, attempts]) => attempts.every(({ outcome }) => !isJudged(outcome)))
+    return [
+      ...replaced.map(({ keys }) => `nothing of a successor was accepted after the taint of ${keys.join(', ')}`),
+      ...unjudged.map(([name]) => `nobody judged ${name}`),
+    ]
+  }
+
+  /** Something of a key that came in its place was accepted since. */
+  #isReplaced({ keys, until }: Taint): boolean {
+    const [kind] = (['x509', 'access-token', 'jwt-svid'] as const).filter((one) => keys.some(isOf(one)))
+    const tainted = new Set(this.#taints.filter(({ unused }) => !unused).flatMap((one) => one.keys))
+    return [...this.#accepted.values()].some(
+      (used) =>
+        kind !== undefined &&
+        used.starts.some((start) => start > until) &&
+        used.keys.some((key) => isOf(kind)(key) && !key.endsWith(':?') && !tainted.has(key)),
+    )
   }
 
   /** What agents went on with though its key was dead. */

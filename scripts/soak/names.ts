@@ -26,8 +26,3 @@ export function whyOf(error: unknown): string {
   }
   return words.join(' ')
 }
-
-/** Of a peer that was not trusted: the authority that it showed a certificate of. */
-export function keysIn(why: string): readonly KeyName[] {
-  return [...why.matchAll(/"authority":"([0-9a-f]+)"/g)].map(([, id]) => `x509:${id ?? ''}`)
-}

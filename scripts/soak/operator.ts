@@ -123,6 +123,13 @@ export class Operator {
     await this.#fleet.settled()
   }
 
+  /** What a tainted one signed is revoked: all have renewed, or their time is up. */
+  async revoked({ id }: AuthorityView): Promise<void> {
+    await until('a revocation', async () =>
+      (await this.#progress()).every(({ authority, next }) => authority !== id || next?.step !== 'revoke'),
+    )
+  }
+
   /** What followed from a taint is done. */
   async over({ id }: AuthorityView): Promise<void> {
     await until('the end of a taint', async () => (await this.#progress()).every(({ authority }) => authority !== id))

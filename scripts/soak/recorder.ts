@@ -26,8 +26,8 @@ export class Recorder {
     else known.starts.push(start)
   }
 
-  failed(failure: Omit<Failure, 'to'>): void {
-    this.#failures.push({ ...failure, to: now() })
+  failed(failure: Omit<Failure, 'to' | 'asked'> & Partial<Pick<Failure, 'asked'>>): void {
+    this.#failures.push({ asked: failure.from, ...failure, to: now() })
   }
 
   tried(attempt: Attempt): void {

@@ -6,7 +6,7 @@ import { issuerOf } from './names.ts'
 import { keyOf, unlessDone, until, type Kind, type Operator } from './operator.ts'
 import { now } from './recorder.ts'
 import type { Mode } from './server.ts'
-import type { Where } from './sightings.ts'
+import type { KeyName, Where } from './sightings.ts'
 import { pause } from './traffic.ts'
 
 export interface Stage {
@@ -23,6 +23,9 @@ export interface Stage {
   readonly step: <Value>(name: string, action: () => Promise<Value>) => Promise<Value>
 }
 
+/** What is left to be waited for when somebody else's turn may come. */
+export type Rest = () => Promise<void>
+
 /** The key of tokens: rotated, rolled back and rotated again; then the one that signs is tainted. */
 export async function rotateTokenKey(stage: Stage, kind: 'access-token' | 'jwt-svid'): Promise<void> {
   const { operator, fleet, step } = stage
@@ -35,7 +38,7 @@ export async function rotateTokenKey(stage: Stage, kind: 'access-token' | 'jwt-s
   await step(`${kind}: one more published`, () => operator.published(kind))
   await fleet.steal(kind)
   await step(`${kind}: the one that signs is tainted`, async () => {
-    const answered = await taint(stage, next)
+    const { answered } = await taint(stage, next)
     const [where, attack] =
       kind === 'access-token' ? (['service', 'accessToken'] as const) : (['peer', 'jwtSvid'] as const)
     // Peers go by their bundle, and look at it now and then.
@@ -47,17 +50,17 @@ export async function rotateTokenKey(stage: Stage, kind: 'access-token' | 'jwt-s
 }
 
 /** The issuing authority, whose holders have to renew each time. */
-export async function rotateIssuer(stage: Stage): Promise<void> {
+export async function rotateIssuer(stage: Stage): Promise<Rest> {
   const { operator, step } = stage
   const old = await operator.active('x509')
   const next = await backAndForth(stage, 'x509', old)
   await step('x509: the first one is retired', () => unnoticed(stage, [old], () => operator.retire(old)))
   await step('x509: one more published', () => operator.published('x509'))
-  await taintIssuers(stage, 'x509: the one that signs is tainted', next)
+  return taintIssuers(stage, 'x509: the one that signs is tainted', next)
 }
 
 /** The root, with everything under it. */
-export async function rotateRoot(stage: Stage): Promise<void> {
+export async function rotateRoot(stage: Stage): Promise<Rest> {
   const { operator, step } = stage
   const old = await operator.active('x509-root')
   const [issuer, next] = [await operator.active('x509'), await backAndForth(stage, 'x509-root', old)]
@@ -72,7 +75,7 @@ export async function rotateRoot(stage: Stage): Promise<void> {
     }),
   )
   await step('x509-root: one more published', () => operator.published('x509-root'))
-  await taintIssuers(stage, 'x509-root: the one that signs is tainted', next)
+  return taintIssuers(stage, 'x509-root: the one that signs is tainted', next)
 }
 
 /** Activates a new one, goes back to the old one, and forth again. */
@@ -117,20 +120,27 @@ async function unnoticed(
 ): Promise<void> {
   const from = now()
   await act()
-  ledger.tainted({ keys: gone.map(keyOf), from, until: now(), unused: true })
+  ledger.tainted({ keys: gone.map(keyOf), from, until: now(), unused: true, within: 0 })
 }
 
-/** Taints the one that signs; answers when the server had done it. */
-async function taint({ operator, ledger, within }: Stage, { id }: AuthorityView): Promise<number> {
+/** Taints the one that signs; answers when the server had done it, and what went. */
+async function taint({ operator, ledger, within }: Stage, { id, kind }: AuthorityView): Promise<Tainted> {
   const from = now()
   const changed = await operator.step(id, 'taint', { reason: 'soak', within })
   const answered = now()
   const tainted = (await operator.authorities()).filter((one) => changed.includes(one.id) && one.state === 'tainted')
-  ledger.tainted({ keys: tainted.map(keyOf), from, until: answered, unused: false })
-  return answered
+  const keys = tainted.map(keyOf)
+  const mayRenew = kind === 'x509' || kind === 'x509-root'
+  ledger.tainted({ keys, from, until: answered, unused: false, within: mayRenew ? within * 1000 : 0 })
+  return { answered, keys }
 }
 
-async function taintIssuers(stage: Stage, name: string, subject: AuthorityView): Promise<void> {
+interface Tainted {
+  readonly answered: number
+  readonly keys: readonly KeyName[]
+}
+
+async function taintIssuers(stage: Stage, name: string, subject: AuthorityView): Promise<Rest> {
   const { operator, fleet, step, mode } = stage
   const issuer = await operator.active('x509')
   await fleet.steal(name)
@@ -138,21 +148,25 @@ async function taintIssuers(stage: Stage, name: string, subject: AuthorityView):
   const isOut = mode === 'self-rooted' || subject.kind === 'x509-root'
   const since: { -readonly [Place in keyof DeadSince]: DeadSince[Place] } = {}
   await step(name, async () => {
-    since.server = await taint(stage, subject)
+    const { answered, keys } = await taint(stage, subject)
+    since.server = answered
     await operator.left(issuer, ({ live }) => issuerOf(live.identity))
     await operator.adopted()
+    stage.ledger.left(keys, now())
     if (isOut) [since.peer, since.service] = [now(), since.server]
     dead(stage, { keys: [issuer], where: 'server', from: since.server })
   })
-  await step(`${name}, and what it signed is revoked`, async () => {
-    await operator.over(subject)
-    await operator.over(issuer)
-    since.service ??= now()
-    dead(stage, { keys: [issuer], where: 'service', from: since.service })
-    if (since.peer !== undefined) dead(stage, { keys: [issuer], where: 'peer', from: since.peer })
-    await pause(since.service + stage.allowance - now())
-    await fleet.attack({ label: name, with: 'certificate', dead: since })
-  })
+  return () =>
+    step(`${name}, and what it signed is revoked`, async () => {
+      await operator.revoked(issuer)
+      since.service ??= now()
+      dead(stage, { keys: [issuer], where: 'service', from: since.service })
+      if (since.peer !== undefined) dead(stage, { keys: [issuer], where: 'peer', from: since.peer })
+      await pause(since.service + stage.allowance - now())
+      await fleet.attack({ label: name, with: 'certificate', dead: since })
+      await operator.over(issuer)
+      await operator.over(subject)
+    })
 }
 
 function dead(

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,29 +26,37 @@ export type Mode = 'self-rooted' | 'rooted'
 export const FLAGS = ['--conditions=writ-source', '--disable-warning=ExperimentalWarning']
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
-interface Parts {
-  readonly folder: string
-  readonly data: string
-  readonly database: TestDatabase
+interface Running {
   readonly child: ChildProcess
   readonly origin: string
 }
 
-/** A server in a process of its own, as `writ server run` starts it, in a folder of its own. */
+interface Parts {
+  readonly folder: string
+  /** The socket of the first one. */
+  readonly socket: string
+  readonly database: TestDatabase
+  readonly running: readonly Running[]
+}
+
+export interface ServerOptions {
+  readonly provider: Provider
+  readonly replicas: 1 | 2
+  readonly mode: Mode
+}
+
+/** One server or two on one database, each in a process of its own, as `writ server run` starts it. */
 export class SoakServer {
-  readonly origin: string
-  readonly data: string
   readonly #parts: Parts
   readonly #admin: ApiOrigin
 
   private constructor(parts: Parts) {
     this.#parts = parts
-    this.origin = parts.origin
-    this.data = parts.data
-    this.#admin = unixOrigin(join(parts.data, 'admin.sock'))
+    this.#admin = unixOrigin(parts.socket)
   }
 
-  static async start(provider: Provider, mode: Mode): Promise<SoakServer> {
+  static async start({ provider, replicas, mode }: ServerOptions): Promise<SoakServer> {
+    if (replicas > 1 && provider === 'sqlite') throw new TypeError('two servers need --database postgresql')
     const folder = mkdtempSync(join(tmpdir(), 'writ-soak-'))
     const data = join(folder, 'data')
     const database = await createDatabase(provider, folder)
@@ -57,15 +65,20 @@ export class SoakServer {
       values: configOf(provider, mode, database),
       admin: { uid: process.getuid?.() ?? 0, name: 'soak' },
     })
-    const child = spawn(process.execPath, [...FLAGS, MAIN, 'server', 'run', '--json', '--data', data], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, WRIT_LOG_LEVEL: 'error' },
-    })
-    const origin = await originOf(child)
-    return new SoakServer({ folder, data, database, child, origin })
+    const first = await run(data, 1)
+    // Both have the keys in the same files, as on a shared volume; so the first one's socket makes way.
+    const socket = join(folder, 'first.sock')
+    renameSync(join(data, 'admin.sock'), socket)
+    const running = replicas === 1 ? [first] : [first, await run(data, 2)]
+    return new SoakServer({ folder, socket, database, running })
   }
 
-  /** Over the admin socket. @throws what the server refuses */
+  /** One of the servers, in turn. */
+  originOf(number: number): string {
+    return this.#parts.running[number % this.#parts.running.length]?.origin ?? ''
+  }
+
+  /** Over the admin socket of the first one. @throws what the server refuses */
   async admin(method: 'GET' | 'POST', path: string, json?: JsonObject): Promise<JsonObject> {
     return (await callApi(this.#admin, { method, path, ...(json === undefined ? {} : { json }) })) as JsonObject
   }
@@ -86,10 +99,16 @@ export class SoakServer {
   }
 
   async stop(): Promise<void> {
-    const { child, database, folder } = this.#parts
+    const { running, database, folder } = this.#parts
     await this.#admin.dispatcher.close()
-    child.kill('SIGTERM')
-    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+    await Promise.all(
+      running.map(async ({ child }) => {
+        if (child.exitCode !== null) return
+        const ended = new Promise((resolve) => child.once('exit', resolve))
+        child.kill('SIGTERM')
+        await ended
+      }),
+    )
     await database.drop()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -101,6 +120,21 @@ function configOf(provider: Provider, mode: Mode, database: TestDatabase) {
   const store = provider === 'sqlite' ? {} : { database: { url: database.url, ...password } }
   const listen = { https: '127.0.0.1:0', status: null, health: null }
   return { trust_domain: TRUST_DOMAIN, public_url: ISSUER, mode, listen, ...store }
+}
+
+async function run(data: string, number: number): Promise<Running> {
+  const child = spawn(process.execPath, [...FLAGS, MAIN, 'server', 'run', '--json', '--data', data], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      WRIT_LOG_LEVEL: 'error',
+      WRIT_REPLICA_NAME: `replica-${String(number)}`,
+      WRIT_REPLICA_NUMBER: String(number),
+    },
+  })
+  // Who is told to stop before the end leaves no server behind.
+  process.once('exit', () => child.kill('SIGTERM'))
+  return { child, origin: await originOf(child) }
 }
 
 async function originOf(child: ChildProcess): Promise<string> {

@@ -9,7 +9,7 @@ import {
   RefreshingTrust,
   requireTask,
 } from '#receiver/index.ts'
-import { clock, close, listen, newcomer } from './agent.ts'
+import { clock, close, listen, newcomer, type Arrival } from './agent.ts'
 import { AGENT_ID, AUDIENCE, ISSUER } from './server.ts'
 
 /** A service that takes task tokens, as docs/receivers.md has it: it goes by the feed, and by nothing else. */
@@ -28,8 +28,9 @@ export class SoakService {
     this.#stop = stop
   }
 
-  static async start(origin: string, joinToken: string): Promise<SoakService> {
-    const live = await newcomer(origin, joinToken)
+  /** `onFailure` is told when the feed breaks off. */
+  static async start(arrival: Arrival, onFailure: (error: unknown) => void): Promise<SoakService> {
+    const live = await newcomer(arrival)
     const trust = new RefreshingTrust({
       trustDomain: live.identity.spiffeId.trustDomain,
       fetchBundle: () => live.session.fetchBundle(),
@@ -37,7 +38,7 @@ export class SoakService {
       clock,
       maxStaleness: 60 * SECOND,
     })
-    const view = new LiveView({ openFeed: (request) => live.session.openFeed(request), clock, trust })
+    const view = new LiveView({ openFeed: (request) => live.session.openFeed(request), clock, trust, onFailure })
     await Promise.all([trust.start(), view.start()])
     const receiver = createReceiver({
       audience: AUDIENCE,

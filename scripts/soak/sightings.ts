@@ -18,6 +18,8 @@ export interface Failure {
   readonly what: 'handshake' | 'token' | 'call'
   readonly where: Where
   readonly keys: readonly KeyName[]
+  /** When that was asked for which was shown: a token may be older than the attempt to use it. */
+  readonly asked: number
   readonly from: number
   readonly to: number
   /** What was refused, and why: the codes. */

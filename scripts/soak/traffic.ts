@@ -1,6 +1,6 @@
 import type { TaskToken } from '#client/index.ts'
 import { callPeer, type SoakAgent } from './agent.ts'
-import { issuerOf, keyOfToken, keysIn, whyOf } from './names.ts'
+import { issuerOf, keyOfToken, whyOf } from './names.ts'
 import { now, type Recorder } from './recorder.ts'
 import { AUDIENCE } from './server.ts'
 import { ACCEPTED, type Failure, type KeyName } from './sightings.ts'
@@ -26,6 +26,8 @@ export class Traffic {
   readonly #recorder: Recorder
   readonly #running: Promise<unknown>
   readonly #underWay = new Set<Promise<unknown>>()
+  /** What is dead is shown once more; nothing that has to work waits for that. */
+  readonly #looks = new Set<Promise<unknown>>()
   #stopped = false
   #killed = 0
 
@@ -48,6 +50,7 @@ export class Traffic {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#running
+    await Promise.all(this.#looks)
   }
 
   /** Resolves when everything has ended that has begun until now. */
@@ -77,15 +80,14 @@ export class Traffic {
   }
 
   /** Does something that has to work; answers whether it did. */
-  async #must(about: Pick<Failure, 'what' | 'where' | 'keys'>, act: () => Promise<void>): Promise<boolean> {
+  async #must(about: About, act: () => Promise<void>): Promise<boolean> {
     const from = now()
     try {
       await act()
       this.#recorder.accepted(about.where, about.keys, from)
       return true
     } catch (error) {
-      const why = whyOf(error)
-      this.#recorder.failed({ ...about, keys: [...about.keys, ...keysIn(why)], from, why })
+      this.#recorder.failed({ ...about, from, why: whyOf(error) })
       return false
     }
   }
@@ -115,6 +117,7 @@ export class Traffic {
 
   async #withSvid(agent: SoakAgent): Promise<void> {
     const { identity, session } = agent.live
+    const asked = now()
     let svid = ''
     const asking = { what: 'call', where: 'server', keys: [issuerOf(identity)] } as const
     const isGiven = await this.#must(asking, async () => {
@@ -122,7 +125,8 @@ export class Traffic {
     })
     if (!isGiven) return
     const over = agent.connect(identity)
-    const about = { what: 'token', where: 'peer', keys: [issuerOf(identity), keyOfToken('jwt-svid', svid)] } as const
+    const keys = [issuerOf(identity), keyOfToken('jwt-svid', svid)]
+    const about = { what: 'token', where: 'peer', keys, asked } as const
     if (await this.#must(about, () => callPeer(over, this.#peer(agent), svid))) this.#recorder.count('svids')
     await over.close()
   }
@@ -131,7 +135,7 @@ export class Traffic {
     const made = await this.#token(agent)
     if (made === null) return
     const url = `${one(this.#world.services)}/task`
-    const about = { what: 'token', where: 'service', keys: made.keys } as const
+    const about = { what: 'token', where: 'service', keys: made.keys, asked: made.asked } as const
     const isTaken = await this.#must(about, async () => {
       const outcome = await showToken(agent, url, made.token)
       if (outcome !== ACCEPTED) throw new TypeError(outcome)
@@ -142,7 +146,7 @@ export class Traffic {
   }
 
   async #token(agent: SoakAgent): Promise<Made | null> {
-    const before = issuerOf(agent.live.identity)
+    const [before, asked] = [issuerOf(agent.live.identity), now()]
     const authority = [{ type: 'task' as const, resource: AUDIENCE, actions: ['read'] }]
     let made: Made | null = null
     // Its subject is proved by a JWT-SVID, whose key is not seen here.
@@ -150,7 +154,7 @@ export class Traffic {
       const { id: task } = await agent.live.session.openTask({ authority })
       const token = await agent.live.exchange({ task, resource: AUDIENCE })
       const keys = [before, issuerOf(agent.live.identity), keyOfToken('access-token', token.token.reveal())]
-      made = { task, token, keys: [...new Set(keys)] }
+      made = { task, token, keys: [...new Set(keys)], asked }
     })
     return made
   }
@@ -170,12 +174,18 @@ export class Traffic {
     )
     if (!isDead) return
     const deadSince = now()
-    for (const wait of [0, this.#world.allowance]) {
-      await pause(wait)
+    const look = async () => {
       const at = now()
       const outcome = await showToken(agent, url, token).catch(whyOf)
       this.#recorder.tried({ what, where: 'service', deadSince, at, outcome })
     }
+    await look()
+    const later = this.#rest(this.#world.allowance).then(async () => {
+      // Too early for a judgement when everything ends.
+      if (now() >= deadSince + this.#world.allowance) await look()
+      this.#looks.delete(later)
+    })
+    this.#looks.add(later)
   }
 
   async #renew(agent: SoakAgent): Promise<void> {
@@ -193,10 +203,13 @@ export class Traffic {
   }
 }
 
+type About = Pick<Failure, 'what' | 'where' | 'keys'> & Partial<Pick<Failure, 'asked'>>
+
 interface Made {
   readonly task: string
   readonly token: TaskToken
   readonly keys: readonly KeyName[]
+  readonly asked: number
 }
 
 /** Presents a token to a service: `accepted`, or why it was refused. */

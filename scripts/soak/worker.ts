@@ -1,6 +1,6 @@
 /** A process with some of the agents in it; told what to do, and telling what it has seen, over its channel. */
-import { SoakAgent } from './agent.ts'
-import { Attacks, steal, type DeadSince, type Loot } from './attacks.ts'
+import { SoakAgent, type Arrival } from './agent.ts'
+import { Attacks, type DeadSince, type Loot } from './attacks.ts'
 import { issuerOf, whyOf } from './names.ts'
 import { Recorder } from './recorder.ts'
 import { Traffic, one, type World } from './traffic.ts'
@@ -8,7 +8,7 @@ import { bundleOf } from '#client/index.ts'
 
 /** What a worker can be told. */
 export type Order =
-  | { readonly do: 'enroll'; readonly origin: string; readonly joinToken: string }
+  | { readonly do: 'enroll'; readonly arrival: Arrival }
   | { readonly do: 'begin'; readonly world: World }
   | { readonly do: 'standing' }
   | { readonly do: 'settle' }
@@ -21,7 +21,7 @@ export type Order =
       readonly with: 'accessToken' | 'jwtSvid' | 'certificate'
       readonly dead: DeadSince
     }
-  | { readonly do: 'victim'; readonly origin: string; readonly joinToken: string }
+  | { readonly do: 'victim'; readonly arrival: Arrival }
   | { readonly do: 'try-victim'; readonly since: number }
   | { readonly do: 'end' }
 
@@ -41,8 +41,8 @@ let victim: Loot | undefined
 type Obedience = { readonly [Do in Order['do']]: (order: Extract<Order, { readonly do: Do }>) => Promise<unknown> }
 
 const OBEDIENCE: Obedience = {
-  enroll: async ({ origin, joinToken }) => {
-    const agent = await SoakAgent.start(origin, joinToken)
+  enroll: async ({ arrival }) => {
+    const agent = await SoakAgent.start(arrival)
     agents.push(agent)
     return agent.url
   },
@@ -60,13 +60,14 @@ const OBEDIENCE: Obedience = {
   settle: async () => traffic?.settled(),
   renew: async () => traffic?.renewAll(),
   steal: async ({ label }) => {
-    loot.set(label, [await steal(one(agents)), await steal(one(agents))])
+    const { steal } = requireAttacks()
+    loot.set(label, await Promise.all([steal(one(agents)), steal(one(agents))]))
   },
   attack: async ({ label, with: weapon, dead }) => {
     for (const piece of loot.get(label) ?? []) await attacks?.[weapon](piece, dead)
   },
-  victim: async ({ origin, joinToken }) => {
-    victim = await steal(await SoakAgent.start(origin, joinToken))
+  victim: async ({ arrival }) => {
+    victim = await requireAttacks().steal(await SoakAgent.start(arrival))
     return victim.identity.instance
   },
   'try-victim': async ({ since }) => {
@@ -77,6 +78,11 @@ const OBEDIENCE: Obedience = {
     await traffic?.stop()
     await Promise.all(agents.map((agent) => agent.stop()))
   },
+}
+
+function requireAttacks(): Attacks {
+  if (attacks === undefined) throw new TypeError('nothing has begun')
+  return attacks
 }
 
 function obey(order: Order): Promise<unknown> {

@@ -5,7 +5,7 @@ import type { Clock } from '#kernel/clock.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { SpiffeId, TrustDomain } from '#spiffe/index.ts'
-import { buildPath, verifyX509Svid, type AnchorsOf } from '#x509/index.ts'
+import { buildPath, presentedChain, verifyX509Svid, type AnchorsOf } from '#x509/index.ts'
 import { callApi, type ApiCall } from './api-call.ts'
 import { verifiedAgent } from './connect.ts'
 import { clientError } from './errors.ts'
@@ -13,7 +13,7 @@ import { HeldBundle, type BundleChange } from './held-bundle.ts'
 import type { Identity } from './identity.ts'
 import { Lookout } from './lookout.ts'
 import { askForAdvice, fetchBundle, type RenewalAdvice } from './public-documents.ts'
-import { certificatesOf, presentedChain, serverExpectation } from './server-trust.ts'
+import { certificatesOf, serverExpectation } from './server-trust.ts'
 import type { Session } from './session.ts'
 
 export interface FollowedTrustOptions {
@@ -66,8 +66,12 @@ export class FollowedTrust {
     return this.#lookout.hurry()
   }
 
-  /** Whether others who hold this bundle accept the certificate; its validity in time is not asked here. */
-  holdsIssuerOf({ chainPem, notBefore }: Pick<Identity, 'chainPem' | 'notBefore'>): boolean {
+  /**
+   * Whether others who hold this bundle accept the certificate, and the WIT-SVID where there is one; validity in time is
+   * not asked here.
+   */
+  holdsIssuersOf({ chainPem, notBefore, witSvid }: Pick<Identity, 'chainPem' | 'notBefore' | 'witSvid'>): boolean {
+    if (witSvid !== null && !this.held.holdsKeyOf(witSvid)) return false
     const [leaf, ...others] = certificatesOf(chainPem)
     if (leaf === undefined) return false
     try {

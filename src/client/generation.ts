@@ -10,6 +10,8 @@ import type { Means } from './signed-calls.ts'
 export interface GenerationOptions {
   readonly means: Means
   readonly held: HeldBundle
+  /** Of the bundle that the server is told is in use. */
+  readonly reported: () => bigint | undefined
   readonly expectation: (hostname: string) => PeerExpectation
   /** As in `ConnectionPolicy`. */
   readonly trustAgain: () => Promise<void>
@@ -48,7 +50,7 @@ export class Generation implements Home {
   }
 
   get sequence(): bigint | undefined {
-    return this.#options.held.sequence
+    return this.#options.reported()
   }
 
   /** From now on calls use new connections; the old ones are for the caller to close, once calls under way have ended. */

@@ -1,5 +1,8 @@
+import { parseCompact } from '#jwt/index.ts'
 import { toHex } from '#kernel/bytes.ts'
+import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
+import type { Secret } from '#kernel/secret.ts'
 import { DEFAULT_REFRESH_SECONDS, decodeBundle, type Bundle, type TrustDomain } from '#spiffe/index.ts'
 import { parseCertificate, type Certificate } from '#x509/index.ts'
 import type { ServerTrust } from './server-trust.ts'
@@ -42,6 +45,17 @@ export class HeldBundle {
 
   get trust(): ServerTrust {
     return { kind: 'anchors', anchors: this.#anchors }
+  }
+
+  /** Whether the key that a WIT-SVID says it is signed with is in the bundle; what is none has no such key. */
+  holdsKeyOf(wit: Secret<string>): boolean {
+    try {
+      const { kid } = parseCompact(wit.reveal(), 'wit-svid').header
+      return kid !== undefined && this.#bundle.tokenAuthority('wit-svid', kid) !== undefined
+    } catch (error) {
+      if (isWritError(error)) return false
+      throw error
+    }
   }
 
   /** How long it may be used before it is fetched again. */

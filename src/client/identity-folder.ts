@@ -8,7 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { fromRfc3339, toRfc3339 } from '#kernel/instant.ts'
@@ -97,11 +97,12 @@ function summary(identity: Identity): Record<string, string> {
   }
 }
 
+/** Where the space ends half-way the old file stays: one system call may write a part and say nothing. */
 function replaceFile(folder: string, name: string, content: string): void {
   const temporary = join(folder, `.${name}.new`)
   const file = openSync(temporary, 'w', 0o600)
   try {
-    writeSync(file, content)
+    writeFileSync(file, content)
     fsyncSync(file)
   } finally {
     closeSync(file)

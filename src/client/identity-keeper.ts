@@ -3,7 +3,7 @@ import { isWritError, type WritError } from '#kernel/errors.ts'
 import { SECOND, toRfc3339, type Milliseconds } from '#kernel/instant.ts'
 import type { Random } from '#kernel/random.ts'
 import { clientError } from './errors.ts'
-import type { Identity } from './identity.ts'
+import { bundleOf, type Identity } from './identity.ts'
 import type { KeptFolder } from './kept-folder.ts'
 import { LiveIdentity } from './live-identity.ts'
 
@@ -27,7 +27,8 @@ const CHECK_EVERY: Milliseconds = 2 * SECOND
 
 /**
  * Keeps an identity and its bundle fresh, and their files whole, until it is closed. The old files stay while the
- * server is away.
+ * server is away. The server is told of the bundle that a program can read: one that could not be written yet is in
+ * nobody's use, and a rotation has to wait for it.
  */
 export class IdentityKeeper {
   readonly #options: KeeperOptions
@@ -37,16 +38,19 @@ export class IdentityKeeper {
   readonly #timer: NodeJS.Timeout
   #announced: string
   #trustToTell = false
+  /** Of the bundle in the first folder. */
+  #written: bigint | undefined
 
   /** @throws IDENTITY_NOT_WRITTEN when the first folder cannot be written */
   constructor(identity: Identity, options: KeeperOptions) {
     this.#options = options
     this.#announced = identity.serial
-    writeTo(options.folders[0], identity)
+    this.#writeTo(options.folders[0], identity)
     this.#live = new LiveIdentity(identity, {
       clock: options.clock,
       random: options.random,
       enrollAnew: options.enrollAnew,
+      reports: () => this.#written,
       renewed: () => {
         for (const folder of options.folders) this.#unwritten.add(folder)
         this.#write()
@@ -92,7 +96,7 @@ export class IdentityKeeper {
   #write(): void {
     for (const folder of this.#unwritten) {
       try {
-        writeTo(folder, this.identity)
+        this.#writeTo(folder, this.identity)
         this.#unwritten.delete(folder)
         this.#complainedOf.delete(folder)
       } catch (error) {
@@ -101,6 +105,11 @@ export class IdentityKeeper {
       }
     }
     this.#announce()
+  }
+
+  #writeTo(folder: KeptFolder, identity: Identity): void {
+    writeTo(folder, identity)
+    if (folder === this.#options.folders[0]) this.#written = bundleOf(identity).sequence
   }
 
   #announce(): void {

@@ -31,12 +31,19 @@ export interface LiveOptions {
   readonly enrollAnew?: (() => Promise<Identity>) | undefined
   /** Whom a service may prove to be: its host name as DNS name (the default), or SPIFFE IDs. */
   readonly accepts?: (spiffeId: string) => boolean
+  /**
+   * The sequence of the bundle that the server is told is in use, where others use it than this object alone and may
+   * not have the newest yet. That of the bundle in use here unless given.
+   */
+  readonly reports?: () => bigint | undefined
   /** Looks at the bundle and the renewal information this often, where their hints ask for less. */
   readonly looksAtLeastEvery?: Milliseconds
 }
 
 /** How long whoever has got hold of a session may go on with it after a renewal. */
 const LINGER: Milliseconds = MINUTE
+/** How the server says that it does not trust any more who signed the certificate, or the WIT-SVID. */
+const ISSUER_GONE = ['CLIENT_CERTIFICATE_UNTRUSTED', 'WIT_KEY_UNKNOWN']
 
 /**
  * An identity that keeps itself fresh: its certificate by renewal, when its time has come or the server says so, and
@@ -90,14 +97,14 @@ export class LiveIdentity {
   async exchange(options: ExchangeOptions): Promise<TaskToken> {
     this.#assertOpen()
     const generation = this.#current
-    return this.#bind(generation, await generation.session.exchange(options))
+    return this.#bind(generation, await this.#lookingAgain(() => generation.session.exchange(options)))
   }
 
   /** @throws what `exchange` throws */
   async narrow(options: NarrowOptions): Promise<TaskToken> {
     this.#assertOpen()
     const generation = this.#tokens.get(options.from) ?? this.#current
-    return this.#bind(generation, await generation.session.narrow(options))
+    return this.#bind(generation, await this.#lookingAgain(() => generation.session.narrow(options)))
   }
 
   /** Presents `token` to a service, over the certificate that it is bound to, or with a proof of the key that it is. */
@@ -135,11 +142,16 @@ export class LiveIdentity {
    * authority is trusted no more is renewed at once, so that the view can go on before it is too old.
    * @throws as `openFeed` of the session
    */
-  async openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+  openFeed(request: FeedRequest): Promise<AsyncIterable<Bytes>> {
+    return this.#lookingAgain(() => this.session.openFeed(request))
+  }
+
+  /** Who is refused because its issuer is trusted no more has an old bundle: the next one makes it renew. */
+  async #lookingAgain<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     try {
-      return await this.session.openFeed(request)
+      return await call()
     } catch (error) {
-      if (isWritError(error, 'CLIENT_CERTIFICATE_UNTRUSTED')) void this.refreshTrust().catch(() => undefined)
+      if (isWritError(error, ...ISSUER_GONE) && !this.#closed) void this.refreshTrust().catch(() => undefined)
       throw error
     }
   }
@@ -219,9 +231,11 @@ export class LiveIdentity {
   }
 
   #generation(identity: Identity): Generation {
+    const { held } = this.#trust
     return new Generation(identity, {
       means: this.#options,
-      held: this.#trust.held,
+      held,
+      reported: this.#options.reports ?? (() => held.sequence),
       expectation: this.#serviceExpectation,
       trustAgain: () => this.#trust.refresh(),
     })
@@ -236,7 +250,7 @@ export class LiveIdentity {
   #trustChanged({ anchorsGone, contentChanged }: { anchorsGone: boolean; contentChanged: boolean }): void {
     if (anchorsGone) this.#reconnect()
     this.#options.trusted?.(this.identity, { contentChanged })
-    if (!this.#trust.holdsIssuerOf(this.#current.identity)) this.#timer.renewAtOnce()
+    if (!this.#trust.holdsIssuersOf(this.#current.identity)) this.#timer.renewAtOnce()
   }
 
   #reconnect(): void {
@@ -246,7 +260,7 @@ export class LiveIdentity {
   #heed(advice: RenewalAdvice): void {
     const { identity } = this.#current
     if (advice.serial !== identity.serial) return
-    if (this.#trust.holdsIssuerOf(identity)) this.#timer.heed(advice, identity)
+    if (this.#trust.holdsIssuersOf(identity)) this.#timer.heed(advice, identity)
     else this.#timer.renewAtOnce()
   }
 

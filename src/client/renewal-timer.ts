@@ -21,6 +21,11 @@ const LONGEST_WAIT: Milliseconds = 30 * SECOND
 /** Whoever is told to renew at once does so within this, each at a moment of its own. */
 const AT_ONCE: Milliseconds = 5 * SECOND
 
+/** Whoever is told to renew at the very end, or after it, would be locked out by one failure: a sixth of the life is left. */
+function latestFor({ notBefore, notAfter }: Pick<Identity, 'notBefore' | 'notAfter'>): Instant {
+  return Math.floor(notAfter - (notAfter - notBefore) / 6) as Instant
+}
+
 /** When the certificate in use is renewed: half-way through its life, unless the server says something better. */
 export class RenewalTimer {
   readonly #options: RenewalTimerOptions
@@ -44,16 +49,16 @@ export class RenewalTimer {
   start({ renewAt, notBefore, notAfter }: Pick<Identity, 'renewAt' | 'notBefore' | 'notAfter'>): void {
     this.#draw = (this.#options.random.bytes(1)[0] ?? 0) / 255
     const due = renewAt + (this.#draw - 0.5) * 0.2 * ((notAfter - notBefore) / 2)
-    this.#dueAt = earliest(due as Instant, notAfter)
+    this.#dueAt = earliest(due as Instant, latestFor({ notBefore, notAfter }))
     this.#pause = FIRST_PAUSE
     this.#isPausing = false
     this.#wait(this.#untilDue())
   }
 
-  /** What the server says about the certificate that is in use. */
-  heed({ start, end }: Pick<RenewalAdvice, 'start' | 'end'>, { notAfter }: Pick<Identity, 'notAfter'>): void {
+  /** What the server says about the certificate that is in use, as long as that leaves time to try again. */
+  heed({ start, end }: Pick<RenewalAdvice, 'start' | 'end'>, life: Pick<Identity, 'notBefore' | 'notAfter'>): void {
     if (end <= this.#options.clock.now()) this.renewAtOnce()
-    else this.#setDue(earliest(Math.round(start + this.#draw * (end - start)) as Instant, notAfter))
+    else this.#setDue(earliest(Math.round(start + this.#draw * (end - start)) as Instant, latestFor(life)))
   }
 
   /** Within a few seconds, unless it is tried already. */

@@ -1,4 +1,3 @@
-import type { TLSSocket } from 'node:tls'
 import { equal, toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -20,34 +19,6 @@ export type ServerTrust =
 export type PeerExpectation =
   | { readonly kind: 'spiffe-id'; readonly accepts: (id: string) => boolean }
   | { readonly kind: 'dns-name'; readonly name: string }
-
-/** More than our own chains ever hold; a longer one is refused before it is parsed. */
-const MAX_PRESENTED = 8
-
-/** Node shows what is above the leaf only to the first who asks; with it goes what a path under a root needs. */
-const shown = new WeakMap<TLSSocket, readonly Bytes[]>()
-
-/** The certificates that the peer sent, leaf first, however often it is asked for. */
-export function presentedChain(socket: TLSSocket): readonly Bytes[] {
-  const known = shown.get(socket)
-  if (known !== undefined) return known
-  const chain = readChain(socket)
-  if (chain.length > 0) shown.set(socket, chain)
-  return chain
-}
-
-/** OpenSSL links them; a self-signed one links to itself. */
-function readChain(socket: TLSSocket): readonly Bytes[] {
-  const chain: Bytes[] = []
-  let current = socket.getPeerX509Certificate()
-  while (current !== undefined && chain.length < MAX_PRESENTED) {
-    chain.push(new Uint8Array(current.raw))
-    current = current.issuerCertificate
-    const seen = current
-    if (seen !== undefined && chain.some((der) => equal(der, new Uint8Array(seen.raw)))) break
-  }
-  return chain
-}
 
 function trustedAnchors(trust: ServerTrust, chain: readonly Certificate[]): readonly Certificate[] {
   if (trust.kind === 'anchors') return trust.anchors

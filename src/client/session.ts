@@ -81,8 +81,9 @@ export class Session {
   }
 
   async #call(call: ApiCall): Promise<JsonValue> {
-    return patiently(async () =>
-      this.#send(this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer())),
+    return patiently(
+      async () => this.#send(this.#signed === null ? call : await this.#signed.signed(call, await this.#issuer())),
+      { isHome: true },
     )
   }
 

@@ -86,6 +86,8 @@ async function changeOnce(ports: StoryPorts, caller: Caller, id: string, change:
         data: {
           task: task.id,
           agent: task.agent,
+          state,
+          version: set.version,
           ...revocationNotice(
             now,
             cut.changes.map(({ row }) => row),

@@ -2,12 +2,14 @@ import { isPerson, type Standing } from '#authentication/index.ts'
 import { credentialCutoffKeys } from '#revocation/index.ts'
 import type { SpiffeId } from '#spiffe/index.ts'
 import type { Reader } from './ports.ts'
+import { readTogether } from './read-together.ts'
 
 /** What our own records say of a certificate of ours, and of whoever holds it. */
 export async function readStanding(
-  reader: Reader,
+  anyReader: Reader,
   { serial, spiffeId }: { readonly serial: string; readonly spiffeId: SpiffeId },
 ): Promise<Standing> {
+  const reader = readTogether(anyReader)
   const certificate = await reader.find('Certificate', { serial, kind: 'svid' })
   if (certificate?.instance == null || certificate.agent === null) return NOWHERE
   const subject = spiffeId.toString()

@@ -6,6 +6,7 @@ import {
   liveCutoffGuard,
   revocationError,
   tokenCutoffKeys,
+  type Holding,
 } from '#revocation/index.ts'
 import { tasksError, type Mandate, type TaskTokenRecord } from '#tasks/index.ts'
 import { oauthError } from './oauth-errors.ts'
@@ -23,11 +24,13 @@ export interface Decided {
   readonly start: StartProof | null
   /** Parent and everything above it; empty at the start of a chain. */
   readonly chain: readonly TaskTokenRecord[]
+  /** What tokens of the chain were issued to besides this certificate. */
+  readonly above: readonly Holding[]
 }
 
 /** Whatever was read is asked again under the lock: an exchange that races with a revocation loses. */
 export function exchangeGuards(decided: Decided): readonly Guard[] {
-  return [...standingGuards(decided), ...cutoffGuards(decided), ...chainGuards(decided)]
+  return [...standingGuards(decided), ...cutoffGuards(decided), ...chainGuards(decided), ...holdingGuards(decided)]
 }
 
 function standingGuards({ mandate, certificate }: Decided): readonly Guard[] {
@@ -91,4 +94,18 @@ function chainGuards({ mandate, chain }: Decided): readonly Guard[] {
     { table: 'TaskToken', must: 'exist', where: { jti: parent.jti, expiresAt: { gt: issuedAt } }, refuse },
     { table: 'TaskToken', must: 'not-exist', where: revoked, refuse },
   ]
+}
+
+/** A chain that went on under a renewed certificate dies with the one that it began under, all the same. */
+function holdingGuards({ trustDomain, above }: Decided): readonly Guard[] {
+  const refuse = () => oauthError('SUBJECT_TOKEN_DEAD')
+  return above.flatMap(({ certificate, instance }): readonly Guard[] => {
+    if (certificate === null || instance === null) return []
+    const keys = credentialCutoffKeys({ trustDomain, certificate, instance })
+    return [
+      { table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse },
+      { table: 'Certificate', must: 'exist', where: { serial: certificate.serial, state: 'issued' }, refuse },
+      liveCutoffGuard(keys, certificate.issuedAt, refuse),
+    ]
+  })
 }

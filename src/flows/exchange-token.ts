@@ -5,7 +5,7 @@ import { prepareTaskToken } from '#issuance/index.ts'
 import { permitToken, type Grant } from '#policy/index.ts'
 import { faultOf } from '#revocation/index.ts'
 import { claimsOf, Mandate, tasksError, tokenRecordOf } from '#tasks/index.ts'
-import type { AuthorizationDetail, Bearer, TaskRecord, TaskTokenRecord, Users } from '#tasks/index.ts'
+import type { AuthorizationDetail, Bearer, TaskRecord, Users } from '#tasks/index.ts'
 import { ACCESS_TOKEN_TYPE } from '#wire/index.ts'
 import { exchangeGuards, type Decided } from './exchange-guards.ts'
 import { checkRequest, type CheckedRequest, type ExchangeRequest } from './exchange-request.ts'
@@ -13,6 +13,7 @@ import type { IssuePorts } from './issuance-ports.ts'
 import { issueJwt, type TokenCommit } from './issue-token.ts'
 import { oauthError } from './oauth-errors.ts'
 import type { Change, Reader } from './ports.ts'
+import { readTogether } from './read-together.ts'
 import { recordingDenials } from './recorded-story.ts'
 import type { StatusIndexes } from './status-indexes.ts'
 import { statusReference } from './status-list/address.ts'
@@ -58,7 +59,7 @@ export async function exchangeToken(
   // 1. Who asks: an agent, with its certificate.
   const client = caller.requireAgent()
   const attempt = { type: 'token.issued', actor: caller.name, object: `instance:${client.instance.id}` }
-  return recordingDenials(ports, attempt, async (watched) => {
+  return recordingDenials({ ...ports, reader: readTogether(ports.reader) }, attempt, async (watched) => {
     // 2. What it asks for, and whether the target exists.
     const checked = checkRequest(request, client)
     await requireResource(watched.reader, checked.asked.audience)
@@ -98,10 +99,10 @@ async function decide(ports: ExchangePorts, client: AgentIdentity, evidence: Evi
   const trustDomain = ports.profile.trustDomain.name
   if (proof.kind === 'start') {
     const mandate = await start(ports.reader, bearer, { ...evidence, proof })
-    return { mandate, trustDomain, certificate, start: proof, chain: [] }
+    return { mandate, trustDomain, certificate, start: proof, chain: [], above: [] }
   }
-  const { mandate, chain } = await narrow(ports, bearer, { ...evidence, proof })
-  return { mandate, trustDomain, certificate, start: null, chain }
+  const narrowed = await narrow(ports, bearer, { ...evidence, proof })
+  return { ...narrowed, trustDomain, certificate, start: null }
 }
 
 async function start(
@@ -126,7 +127,7 @@ async function narrow(
   ports: ExchangePorts,
   bearer: Bearer,
   { checked, proof, now }: Evidence & { readonly proof: NarrowProof },
-): Promise<{ readonly mandate: Mandate; readonly chain: readonly TaskTokenRecord[] }> {
+): Promise<Pick<Decided, 'mandate' | 'chain' | 'above'>> {
   const { claims } = proof.token
   // TE-12: whoever shows a bound token must hold the key that it is bound to; a thief would launder it otherwise.
   const { method, thumbprint } = bearer.confirmation
@@ -142,7 +143,8 @@ async function narrow(
   const mandate = Mandate.narrow(grounds.task, bearer, parent, { asked: checked.asked, now })
   const fault = faultOf(grounds, now)
   if (fault !== null) throw oauthError('SUBJECT_TOKEN_DEAD', { details: { fault } })
-  return { mandate, chain: [...grounds.ancestors, record] }
+  const above = [grounds, ...grounds.above].filter((one) => one.certificate?.serial !== bearer.certificate.serial)
+  return { mandate, chain: [...grounds.ancestors, record], above }
 }
 
 interface Granted {
@@ -163,7 +165,7 @@ async function issue(ports: ExchangePorts, decided: Decided, granted: Granted): 
   const prepared = prepareTaskToken(grant, ports.authorities.current().active('access-token'), claims)
   const row = tokenRecordOf(mandate, jti, statusIndex)
   const commit: TokenCommit = {
-    guards: exchangeGuards(decided),
+    guards: [...exchangeGuards(decided), ...binding.guards],
     changes: [
       ...binding.changes,
       ...derivationChange(mandate),

@@ -11,6 +11,7 @@ import type { IssuePorts } from './issuance-ports.ts'
 import { issueJwt } from './issue-token.ts'
 import type { StoryPorts } from './ports.ts'
 import { verifyTaskToken, type VerifyPorts } from './subject-token.ts'
+import { readTogether } from './read-together.ts'
 import { readGrounds } from './token-grounds.ts'
 
 export type IntrospectPorts = Pick<StoryPorts, 'reader' | 'clock'> & VerifyPorts
@@ -32,7 +33,8 @@ export async function introspectToken(
   caller: Caller,
   request: { readonly token: string },
 ): Promise<Introspection> {
-  const { reader, clock, profile } = ports
+  const { clock, profile } = ports
+  const reader = readTogether(ports.reader)
   // 1. Somebody whom we know.
   const { agent } = caller.requireAgent()
   // 2. A token of ours.

@@ -1,4 +1,4 @@
-import type { AuthorityState } from '#authority/index.ts'
+import { TRUSTED_STATES, type AuthorityState } from '#authority/index.ts'
 import { issuanceError, type CertificateRecord, type IssuanceProfile } from '#issuance/index.ts'
 import type { InstanceRecord, Registration } from '#registry/index.ts'
 import { credentialCutoffKeys, liveCutoffGuard, ownCutoffKeys } from '#revocation/index.ts'
@@ -36,7 +36,7 @@ export function svidGuards(facts: IssuanceFacts): readonly Guard[] {
 export function ownGuards(
   profile: IssuanceProfile,
   certificate: CertificateRecord,
-  states: readonly AuthorityState[] = SIGNING,
+  states: readonly AuthorityState[] = TRUSTED_STATES,
 ): readonly Guard[] {
   const keys = ownCutoffKeys({ trustDomain: profile.trustDomain.name, certificate })
   const cutOff = () => issuanceError('ISSUANCE_CUT_OFF', { details: { serial: certificate.serial } })
@@ -53,10 +53,11 @@ function instanceGuards({ instance, changes }: IssuanceFacts): readonly Guard[] 
   return [{ table: 'Instance', must: 'exist', where: { id: instance.id, state: 'active' }, refuse }]
 }
 
-/** Another replica may have rotated since the set was read: who retires is trusted still, who is tainted is not. */
-const SIGNING: readonly AuthorityState[] = ['active', 'retiring']
-
-function authorityGuard(id: string, states: readonly AuthorityState[] = SIGNING): Guard {
+/**
+ * Another replica may have rotated since the set was read: what the authority signs is trusted as long as it is, and who
+ * is tainted is not.
+ */
+export function authorityGuard(id: string, states: readonly AuthorityState[] = TRUSTED_STATES): Guard {
   const refuse = () => issuanceError('ISSUANCE_AUTHORITY_CHANGED', { details: { authority: id } })
   return { table: 'Authority', must: 'exist', where: { id, state: { in: states } }, refuse }
 }

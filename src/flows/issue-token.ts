@@ -1,5 +1,6 @@
 import { record, type LeafDraft } from '#audit/index.ts'
 import { sign, type PreparedToken } from '#issuance/index.ts'
+import { authorityGuard } from './issuance-guards.ts'
 import type { Commit, Journal } from './ports.ts'
 
 /** The commit of a token's story; what it must commit to, and for which token, is filled in from what was prepared. */
@@ -15,13 +16,15 @@ export interface IssueJwtOrder {
 /**
  * Promise 1 for tokens, which are recorded once: their row is the story's own change. A crash after point 1 leaves a
  * recorded token that nobody holds, and that ends in minutes.
- * @throws the refusals of the guards and changes, what `sign` throws
+ * @throws ISSUANCE_AUTHORITY_CHANGED where another replica has tainted the key meanwhile, the refusals of the guards and
+ *   changes, what `sign` throws
  */
 export async function issueJwt(ports: { readonly journal: Journal }, order: IssueJwtOrder): Promise<string> {
   const { prepared, commit } = order
   // 1. Record the token with its audit leaf, durably; the guards decide under the lock.
   const receipt = await record<Commit>(ports.journal, {
     ...commit,
+    guards: [...commit.guards, authorityGuard(prepared.authority)],
     lock: 'issue',
     leaf: {
       ...commit.leaf,

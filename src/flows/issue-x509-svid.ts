@@ -8,7 +8,7 @@ import {
 } from '#issuance/index.ts'
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { svidGuards } from './issuance-guards.ts'
+import { authorityGuard, svidGuards } from './issuance-guards.ts'
 import type { IssuePorts } from './issuance-ports.ts'
 import { prepareWit } from './issue-wit-svid.ts'
 import type { Change, Commit, Guard, OutboxEvent, Reader } from './ports.ts'
@@ -81,7 +81,11 @@ export async function issueX509Svid(ports: IssuePorts, order: IssueX509SvidOrder
       },
       private: { input: grant.input },
     },
-    guards: [...svidGuards({ ...order, profile, certificate: made.record }), ...order.guards],
+    guards: [
+      ...svidGuards({ ...order, profile, certificate: made.record }),
+      ...(wit === null ? [] : [authorityGuard(wit.authority)]),
+      ...order.guards,
+    ],
     changes: order.changes,
     ...(order.lock === undefined ? {} : { lock: order.lock }),
     ...(order.events === undefined ? {} : { events: order.events }),

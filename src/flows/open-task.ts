@@ -68,7 +68,9 @@ export async function openTask(ports: OpenTaskPorts, caller: Caller, request: Op
       guards: order.guards,
       changes: [...order.changes, { op: 'insert', table: 'Task', row: task, refuse: () => tasksError('TASK_CHANGED') }],
       leaf: leafOf(task, grant),
-      events: [{ type: 'task.opened', data: { task: task.id, agent: agent.id } }],
+      events: [
+        { type: 'task.opened', data: { task: task.id, agent: agent.id, state: task.state, version: task.version } },
+      ],
     })
     return viewOf(task, agent.name, now)
   })

@@ -43,6 +43,11 @@ export interface ListQuery<Table extends TableName> {
 export interface Reader {
   find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null>
   list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]>
+  /**
+   * For the reads of one story, which belong together: each gives what was committed when the first of them began, or
+   * later. A store that keeps rows between requests then has to make sure of them only once.
+   */
+  together?(): Reader
 }
 
 /** Makes the typed refusal of a commit that lost. */

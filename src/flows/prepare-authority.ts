@@ -17,6 +17,7 @@ import { newId } from '#kernel/ids.ts'
 import { after, type Instant } from '#kernel/instant.ts'
 import type { Signer } from '#kernel/signer.ts'
 import { jwkFromSpki, thumbprint } from '#jwt/index.ts'
+import { publishedCrl } from './ceremony/locations.ts'
 import type { AuthorityPorts } from './issuance-ports.ts'
 import type { Change, Commit } from './ports.ts'
 import { recordIntent, recordIssued } from './record-certificate.ts'
@@ -89,6 +90,7 @@ async function certify(ports: PreparePorts, { actor, draft, signer }: Certificat
   const made = prepareAuthorityCertificate({
     candidate: candidateSigner(draft, signer),
     root,
+    crl: root === null ? null : publishedCrl(profile, root),
     lifetime: draft.notAfter - draft.notBefore,
     issuance: profile,
     issuedAt: draft.createdAt,

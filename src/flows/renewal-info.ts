@@ -1,5 +1,6 @@
 import {
   renewalWindow,
+  type AuthorityKind,
   type AuthorityRecord,
   type AuthoritySet,
   type AuthoritySource,
@@ -97,6 +98,9 @@ async function isCutOff({ reader, authorities }: RenewalInfoPorts, certificate: 
   return (await reader.find('Cutoff', { key: { in: keys }, before: { gt: certificate.issuedAt } })) !== null
 }
 
+/** Of those kinds that stand in the bundle, and sign what agents hold or present. */
+const OF_AGENTS: readonly AuthorityKind[] = ['x509', 'x509-root', 'wit-svid', 'jwt-svid']
+
 function hasTainted({ records }: AuthoritySet): boolean {
-  return records.some(({ kind, state }) => (kind === 'x509' || kind === 'x509-root') && state === 'tainted')
+  return records.some(({ kind, state }) => OF_AGENTS.includes(kind) && state === 'tainted')
 }

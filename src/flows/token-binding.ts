@@ -4,8 +4,9 @@ import type { KeyClass, KeyClassSource } from '#kernel/algorithms.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
+import { cutoffKey, liveCutoffGuard, revocationError } from '#revocation/index.ts'
 import type { IssuePorts } from './issuance-ports.ts'
-import type { Change } from './ports.ts'
+import type { Change, Guard } from './ports.ts'
 import type { ProofNonces } from './proof-nonces.ts'
 
 export interface BindingPorts {
@@ -19,6 +20,8 @@ export interface Binding {
   /** Of the key that the token is bound to. */
   readonly key: { readonly class: KeyClass; readonly source?: KeyClassSource }
   readonly changes: readonly Change[]
+  /** What must hold of the key at the commit. */
+  readonly guards: readonly Guard[]
   /** For the next proof; null where none was shown. */
   readonly nextNonce: string | null
 }
@@ -37,17 +40,20 @@ export async function bindToken(
   const attested = { class: instance.keyClass, source: instance.keyClassSource }
   if (shown.dpop.length === 0) {
     const confirmation = { method: 'x5t#S256', thumbprint } as const
-    return { confirmation, key: attested, changes: [], nextNonce: null }
+    return { confirmation, key: attested, changes: [], guards: [], nextNonce: null }
   }
   const { now } = shown
   const proof = DpopProof.verify(shown.dpop, { method: 'POST', uri: `${ports.profile.publicUrl}/oauth2/token`, now })
   await requireNonce(ports.nonces, proof, now)
-  const isAttested = toHex(sha256(spkiFromJwk(proof.key))) === client.certificate.spkiHash
+  const spkiHash = toHex(sha256(spkiFromJwk(proof.key)))
+  const isAttested = spkiHash === client.certificate.spkiHash
   const row = { key: proof.replayKey, expiresAt: proof.rememberUntil }
   return {
     confirmation: { method: 'jkt', thumbprint: proof.jkt },
     key: isAttested ? attested : { class: 'software' },
     changes: [{ op: 'insert', table: 'Replay', row, refuse: () => jwtError('DPOP_PROOF_REPLAYED') }],
+    // A compromised key is blocked for ever, whatever it is used for.
+    guards: [liveCutoffGuard([cutoffKey('spki', spkiHash)], now, () => revocationError('CUT_OFF'))],
     nextNonce: await ports.nonces.make(now),
   }
 }

@@ -108,7 +108,17 @@ async function prove(
   await requireKey(ports, next)
   // One that comes back after a rollback has shown it.
   if (next.kind === 'x509' && activation?.name === 'activate') {
-    await issueCanary(ports, { actor, candidate: next, records })
+    await orChanged(next, issueCanary(ports, { actor, candidate: next, records }))
+  }
+}
+
+/** Somebody else has taken a step with it meanwhile: who loses is told so, as at any other point. */
+async function orChanged({ id }: AuthorityRecord, action: Promise<void>): Promise<void> {
+  try {
+    await action
+  } catch (cause) {
+    if (!isWritError(cause, 'ISSUANCE_AUTHORITY_CHANGED')) throw cause
+    throw authorityError('AUTHORITY_CHANGED', { details: { authority: id }, cause })
   }
 }
 

@@ -101,6 +101,8 @@ export interface AuthorityCertificateOrder extends OwnContext {
   readonly candidate: CandidateSigner
   /** The root that signs it; null when it signs itself. */
   readonly root: ActiveSigner | null
+  /** Where the root's CRL is published; null when nowhere, and for what signs itself. */
+  readonly crl: string | null
   readonly lifetime: Milliseconds
   readonly name?: AuthorityName
 }
@@ -119,6 +121,7 @@ export function prepareAuthorityCertificate(order: AuthorityCertificateOrder): P
     selfSigned: root === null,
     publicKey: candidate.publicKey,
     spiffeId: issuance.trustDomain.id().toString(),
+    authorityCrl: root === null ? null : order.crl,
   })
 }
 
@@ -127,6 +130,8 @@ export interface CrossCertificateOrder extends OwnContext {
   readonly candidate: CandidateSigner
   /** The root that everybody knows. */
   readonly root: ActiveSigner
+  /** Where its CRL is published; null when nowhere. */
+  readonly crl: string | null
 }
 
 /**
@@ -149,6 +154,7 @@ export function prepareCrossCertificate(order: CrossCertificateOrder): PreparedC
     subject: candidate.certificate.subject,
     spiffeId: issuance.trustDomain.id().toString(),
     lifetime: Math.min(candidate.notAfter - issuedAt, PROFILES.cross.mostLifetime),
+    authorityCrl: order.crl,
   })
 }
 

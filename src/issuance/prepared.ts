@@ -13,7 +13,7 @@ export interface PreparedParts<Result> {
   readonly commitment: 'tbs' | 'payload' | 'wit'
   /** The audit leaf's object: `certificate:<serial>`, `token:<jti>`; one leaf may commit to two things. */
   readonly object: string
-  readonly finish: (signature: Bytes) => Result
+  readonly finish: (signature: Bytes) => Result | Promise<Result>
 }
 
 let make: <Result>(parts: PreparedParts<Result>) => Prepared<Result>
@@ -23,12 +23,15 @@ let redeem: <Result>(prepared: Prepared<Result>, receipt: Receipt) => PreparedPa
 export class Prepared<Result> {
   #parts: PreparedParts<Result> | null
   readonly object: string
+  /** Id of the authority that is to sign. */
+  readonly authority: string
   /** What the audit leaf must commit to, by name. */
   readonly commitments: Readonly<Record<string, string>>
 
   private constructor(parts: PreparedParts<Result>) {
     this.#parts = parts
     this.object = parts.object
+    this.authority = parts.signer.authorityId
     this.commitments = { [parts.commitment]: `sha-256:${parts.hash}` }
   }
 

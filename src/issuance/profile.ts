@@ -116,6 +116,7 @@ const AUTHORITY = {
     'authorityKeyIdentifier',
     'subjectKeyIdentifier',
     'nameConstraints',
+    'crlDistributionPoints',
   ],
 } as const satisfies Omit<CertificateProfile, 'name'>
 
@@ -141,12 +142,7 @@ export const PROFILES = {
   },
   authority: { name: 'authority', ...AUTHORITY },
   /** Signed by a root that is opened by a ceremony only (decision 0012): it lives from one ceremony to the next. */
-  issuing: {
-    name: 'issuing',
-    ...AUTHORITY,
-    mostLifetime: 400 * DAY,
-    extensions: [...AUTHORITY.extensions, 'crlDistributionPoints'],
-  },
+  issuing: { name: 'issuing', ...AUTHORITY, mostLifetime: 400 * DAY },
   root: { name: 'root', ...AUTHORITY, pathLength: null, mostLifetime: 3650 * DAY },
   /** A root as another root has signed it: one issuing authority may follow. */
   cross: { name: 'cross', ...AUTHORITY, pathLength: 1, mostLifetime: 3650 * DAY },

@@ -15,13 +15,15 @@ export const SECURITY_EVENTS = {
   credentialChange: `${CAEP}/credential-change`,
   verification: `${SSF}/verification`,
   streamUpdated: `${SSF}/stream-updated`,
+  /** Ours (after draft mission signals): a task has another state, with the count of its changes. */
+  taskState: 'urn:writ:event:task-state',
 } as const
 
 export type SecurityEventType = (typeof SECURITY_EVENTS)[keyof typeof SECURITY_EVENTS]
 
 /**
  * Whom an event is about (RFC 9493 section 3.2, SSF 1.0 section 3): one token, an agent or one of its instances, or
- * the stream itself. Never a user: whoever was given a token knows of whom it was.
+ * the stream or a task. Never a user: whoever was given a token knows of whom it was.
  */
 export type SecuritySubject =
   | { readonly format: 'jwt_id'; readonly iss: string; readonly jti: string }

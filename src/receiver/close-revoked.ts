@@ -1,6 +1,6 @@
 import { isWritError } from '#kernel/errors.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
-import { presentedChain } from './connection.ts'
+import { presentedChain } from '#x509/index.ts'
 import { receiverError } from './errors.ts'
 import type { LiveView } from './feed/live-view.ts'
 import type { Receiver } from './receiver.ts'

@@ -1,7 +1,7 @@
 export { Access, type Operation } from './access.ts'
 export type { HttpRequest } from './authorization-header.ts'
 export type { ReceiverClock } from './clock.ts'
-export { presentedChain, type PresentedCertificate } from './connection.ts'
+export { presentedChain, type PresentedCertificate } from '#x509/index.ts'
 export { RECEIVER_ERRORS, receiverError, type ReceiverErrorCode } from './errors.ts'
 export { closeRevoked, type ClosingServer } from './close-revoked.ts'
 export type { CertificateFacts } from './certificate-facts.ts'

@@ -4,12 +4,12 @@ import type { Milliseconds } from '#kernel/instant.ts'
 import type { KeyClass } from '#kernel/algorithms.ts'
 import { MAX_SKEW, TaskToken } from '#jwt/index.ts'
 import { SpiffeId } from '#spiffe/index.ts'
+import { presentedChain } from '#x509/index.ts'
 import { Access } from './access.ts'
 import { AllowList } from './allow-list.ts'
 import { presentedToken, type HttpRequest, type PresentedToken } from './authorization-header.ts'
 import { checkCertificate, checkDpop } from './binding.ts'
 import { momentOf, type ReceiverClock } from './clock.ts'
-import { presentedChain } from './connection.ts'
 import { receiverError } from './errors.ts'
 import type { Introspect } from './introspection.ts'
 import { Peer } from './peer.ts'
@@ -94,18 +94,16 @@ export class Receiver {
    *   RECEIVER_VIEW_…
    */
   verifyCertificate(chain: readonly Bytes[], demand: Demand = {}): Peer {
-    const standing = this.#standing(demand)
-    standing?.requireView()
-    const peer = Peer.verify(chain, this.#options.trust.current(), momentOf(this.#options.clock))
-    standing?.checkCertificate(peer.facts)
-    return peer
+    return this.#judge(Peer.verify(chain, this.#options.trust.current(), momentOf(this.#options.clock)), demand)
   }
 
-  /** The same for the peer of a connection, as it is now. @throws as verifyCertificate */
+  /**
+   * The same for the peer of a connection, as it is now. What is over by itself, or was dead in an old view, is refused
+   * as that, also while nobody could say that it is good.
+   * @throws as verifyCertificate
+   */
   verifyConnection(connection: object, demand: Demand = {}): Peer {
-    const standing = this.#standing(demand)
-    standing?.requireView()
-    return this.#peerOf(connection, standing)
+    return this.#judge(this.#verifiedPeer(connection), demand)
   }
 
   /**
@@ -201,6 +199,12 @@ export class Receiver {
     if (!isAllowed || !isKnownWell) throw receiverError('RECEIVER_KEY_CLASS_NOT_ALLOWED')
   }
 
+  #judge(peer: Peer, demand: Demand): Peer {
+    this.#revocation?.checkKnown(peer.facts)
+    this.#standing(demand)?.requireView()
+    return peer
+  }
+
   #peerOf(connection: object, standing: Standing | null): Peer {
     const peer = this.#verifiedPeer(connection)
     standing?.checkCertificate(peer.facts)
@@ -208,8 +212,10 @@ export class Receiver {
   }
 
   #verifiedPeer(connection: object): Peer {
-    const [trust, now] = [this.#options.trust.current(), momentOf(this.#options.clock)]
+    const now = momentOf(this.#options.clock)
     const known = this.#connections.get(connection)
+    if (known !== undefined && now > known.peer.expiresAt) throw expired()
+    const trust = this.#options.trust.current()
     if (known?.trust === trust && known.at <= now && now <= known.peer.expiresAt) return known.peer
     const peer = Peer.verify(presentedChain(connection), trust, now)
     this.#connections.set(connection, { peer, trust, at: now })
@@ -243,6 +249,10 @@ function authorizationOf(request: HttpRequest): PresentedToken | null {
     if (isWritError(error, 'RECEIVER_TOKEN_MISSING', 'RECEIVER_AUTHORIZATION_MALFORMED')) return null
     throw error
   }
+}
+
+function expired(): Error {
+  return receiverError('RECEIVER_CERTIFICATE_INVALID', { details: { reason: 'CERTIFICATE_EXPIRED' } })
 }
 
 function isBase(url: string): boolean {

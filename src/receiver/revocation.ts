@@ -46,6 +46,12 @@ export class Revocation {
     const maxAge = Math.min(this.#maxAge, maxViewAge ?? this.#maxAge)
     return new Standing(this.#options, maxAge)
   }
+
+  /** Dead is dead, however old what the feed has said is. @throws RECEIVER_CERTIFICATE_REVOKED */
+  checkKnown(facts: CertificateFacts): void {
+    const by = this.#options.feed?.known?.certificate(facts) ?? null
+    if (by !== null) throw receiverError('RECEIVER_CERTIFICATE_REVOKED', { details: { by } })
+  }
 }
 
 /** What is known at one moment. */

@@ -1,6 +1,7 @@
 import { MAX_SKEW, readStatusList, type KeySet, type StatusList } from '#jwt/index.ts'
 import type { Milliseconds } from '#kernel/instant.ts'
 import { momentOf, type ReceiverClock } from './clock.ts'
+import { receiverError } from './errors.ts'
 
 export interface StatusListsOptions {
   /** Fetches a Status List Token, within a time limit. `uri` is what a verified token of the issuer names. */
@@ -14,6 +15,12 @@ export interface StatusQuestion {
   readonly keys: KeySet
   /** How old an answer may be. */
   readonly maxAge: Milliseconds
+}
+
+interface Fetching {
+  readonly text: Promise<string>
+  /** On the monotonic clock. */
+  readonly since: Milliseconds
 }
 
 interface Fetched {
@@ -33,7 +40,7 @@ const MOST_LISTS = 64
 export class StatusLists {
   readonly #options: StatusListsOptions
   readonly #kept = new Map<string, Fetched>()
-  readonly #running = new Map<string, Promise<string>>()
+  readonly #running = new Map<string, Fetching>()
 
   constructor(options: StatusListsOptions) {
     this.#options = options
@@ -41,10 +48,14 @@ export class StatusLists {
 
   /**
    * The status of a token; 0 is valid.
-   * @throws what fetching throws, and JWT_* or STATUS_LIST_* for a list that is none or does not speak of the token
+   * @throws what fetching throws, RECEIVER_VIEW_STALE when all that can be fetched was issued too long ago, and JWT_* or
+   *   STATUS_LIST_* for a list that is none or does not speak of the token
    */
   async statusOf(question: StatusQuestion): Promise<number> {
     const list = this.#usable(question) ?? (await this.#fetch(question))
+    const [age, { maxAge }] = [momentOf(this.#options.clock) - list.issuedAt, question]
+    // By the clocks of two machines.
+    if (age > maxAge + MAX_SKEW) throw receiverError('RECEIVER_VIEW_STALE', { details: { age, maxAge } })
     return list.statusAt(question.index)
   }
 
@@ -59,18 +70,28 @@ export class StatusLists {
     return kept.list
   }
 
-  async #fetch({ uri, keys }: StatusQuestion): Promise<StatusList> {
-    const { clock, fetchStatusList } = this.#options
-    const since = clock.monotonic()
-    let running = this.#running.get(uri)
-    if (running === undefined) {
-      running = fetchStatusList(uri).finally(() => this.#running.delete(uri))
-      this.#running.set(uri, running)
-    }
-    const text = await running
+  async #fetch(question: StatusQuestion): Promise<StatusList> {
+    const { clock } = this.#options
+    const { uri, keys } = question
+    const { text: coming, since } = this.#fetching(question)
+    const text = await coming
     const list = readStatusList(text, keys, { uri, now: momentOf(clock), skew: MAX_SKEW })
     this.#keep(uri, { text, keys, list, since })
     return list
+  }
+
+  /** What is on its way, unless that was asked for too long ago. */
+  #fetching({ uri, maxAge }: StatusQuestion): Fetching {
+    const { clock, fetchStatusList } = this.#options
+    const running = this.#running.get(uri)
+    if (running !== undefined && clock.monotonic() - running.since <= maxAge) return running
+    const since = clock.monotonic()
+    const text = fetchStatusList(uri).finally(() => {
+      if (this.#running.get(uri)?.since === since) this.#running.delete(uri)
+    })
+    const fetching = { text, since }
+    this.#running.set(uri, fetching)
+    return fetching
   }
 
   /** The one that was fetched first makes room. */

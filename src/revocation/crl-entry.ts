@@ -23,9 +23,9 @@ export function crlEntryOf(certificate: CertificateRecord, taken: Taken): CrlEnt
   return { serial, authority, shard: crlShard, revokedAt: wholeSecond(since), reason, notAfter, addedAt: taken.now }
 }
 
-/** Whether a CRL of its authority may list it: an authority says nothing of its own certificate. */
-export function isListable({ kind, notAfter }: CertificateRecord, now: Instant): boolean {
-  return kind !== 'authority' && notAfter > now
+/** Whether a CRL of its authority has to list it: one that has run out is dead without. */
+export function isListable({ notAfter }: CertificateRecord, now: Instant): boolean {
+  return notAfter > now
 }
 
 /** Whether what is stored has to change for `given`: reasons stay, unless the key turns out to be compromised. */

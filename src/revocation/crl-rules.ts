@@ -70,6 +70,11 @@ export function isCrlDue({ previous, end }: CrlFacts, now: Instant): boolean {
   return now >= half && previous.nextUpdate < wholeSecond(end)
 }
 
+/** Made while the clock was ahead: relying parties whose clocks are right do not take it yet. */
+export function isStillToBegin(previous: Signed | null, now: Instant): boolean {
+  return previous !== null && previous.thisUpdate > now + OVERLAP
+}
+
 /** What relying parties would soon be left without. */
 export function isCrlOverdue(previous: Signed | null, now: Instant): boolean {
   return previous !== null && now >= previous.thisUpdate + (previous.nextUpdate - previous.thisUpdate) / 2
@@ -83,8 +88,8 @@ export function isSpent(entry: Pick<CrlEntryRecord, 'notAfter' | 'addedAt'>, pre
   return previous !== null && previous.thisUpdate > Math.max(entry.notAfter, entry.addedAt) + OVERLAP
 }
 
-/** No certificate that an authority signs lives longer. */
-const LONGEST_LEAF: Milliseconds = DAY
+/** No certificate that an authority or a root at hand signs lives longer. */
+const LONGEST: Readonly<Record<'x509' | 'x509-root', Milliseconds>> = { x509: DAY, 'x509-root': 31 * DAY }
 
 /**
  * R11: an authority goes on saying what it took back, also when it has retired or is tainted, until the last certificate
@@ -92,8 +97,9 @@ const LONGEST_LEAF: Milliseconds = DAY
  */
 export function issuesCrls(authority: AuthorityRecord, now: Instant): boolean {
   const { kind, state, certificate, notAfter, retiredAt } = authority
-  if (kind !== 'x509' || certificate === null || state === 'prepared' || now >= notAfter) return false
-  return retiredAt === null || now < retiredAt + LONGEST_LEAF + CRL_VALIDITY
+  if ((kind !== 'x509' && kind !== 'x509-root') || certificate === null || state === 'prepared' || now >= notAfter)
+    return false
+  return retiredAt === null || now < retiredAt + LONGEST[kind] + CRL_VALIDITY
 }
 
 /** How long others may keep a CRL without asking again, in seconds: always less than it is valid for (R12, R13). */

@@ -10,6 +10,16 @@ export const REVOCATION_ERRORS = {
   CRL_NOT_FOUND:
     'There is no CRL of that authority and shard. The certificate says where its own is: look for CRL distribution points.',
   CRL_CHANGED: 'Another replica has published a CRL of the same scope, or listed the same certificate, meanwhile.',
+  ROOT_CRL_FOREIGN: 'The CRL is of no root of this trust domain. Import its root first.',
+  ROOT_CRL_KEPT_BY_SERVER: 'The server has the key of this root, and signs its CRLs itself.',
+  ROOT_CRL_SCOPE:
+    'The CRL covers only a part of what its root signed, or names another place than the one where it would be served. Look at status_url, here and in the ceremony file.',
+  ROOT_CRL_TIME: 'The CRL is of a time at which its root was not, or will not be, valid.',
+  ROOT_CRL_OVER: 'The CRL has run out already. Import the ones that follow it.',
+  ROOT_CRL_NUMBER:
+    'There is another CRL of this root with the same number, or the number is too high. A ceremony numbers on from the last one: first_number.',
+  ROOT_CRL_SUPERSEDED:
+    'There is a CRL of this root with a higher number that is of the same time or earlier: this one would never be served.',
   REVOCATION_REASON_UNFIT: 'That reason does not fit what is to be revoked.',
   STATUS_LIST_UNKNOWN: 'There is no such status list, or every token that it was about has run out.',
   STATUS_UNPROVEN: 'The answer about a certificate does not follow from what was read of it; it was not signed.',

@@ -13,6 +13,7 @@ export {
   crlTimes,
   isCrlDue,
   isCrlOverdue,
+  isStillToBegin,
   issuesCrls,
   isSpent,
   nextCrlNumber,
@@ -27,8 +28,19 @@ export { isDone, keptReason, REACH } from './handles.ts'
 export type { RevocationHandle, RevocationReason } from './handles.ts'
 export { CUTOFF_KINDS } from './records.ts'
 export type { CrlEntryRecord, CrlRecord, CutoffKind, CutoffRecord, SsfSetRecord, SsfStreamRecord } from './records.ts'
+export {
+  advanceScope,
+  coveredUntil,
+  inForce,
+  isEnding,
+  requireServable,
+  storedNumber,
+  successorOf,
+  type RootCrlFacts,
+  type StoredCrl,
+} from './root-crls.ts'
 export { cutoffKeysOf, faultOf } from './standing.ts'
-export type { Fault, Grounds } from './standing.ts'
+export type { Fault, Grounds, Holding } from './standing.ts'
 export { prepareStatusAnswer, signStatusAnswer } from './status-answer.ts'
 export type { SignedAnswer, StatusAnswer, StatusAnswerOrder } from './status-answer.ts'
 export { subjectDigest } from './subject-digest.ts'

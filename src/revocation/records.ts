@@ -46,7 +46,10 @@ export interface CrlEntryRecord {
   readonly addedAt: Instant
 }
 
-/** The newest CRL of a scope. `id` is `<authority>/<scope>`; a scope is the number of a shard, or `complete`. */
+/**
+ * The newest CRL of a scope. `id` is `<authority>/<scope>`; a scope is the number of a shard, or `complete`. Of a root
+ * that only ceremonies open there are many, made in advance, each in a scope of its own: see `advanceScope`.
+ */
 export interface CrlRecord {
   readonly id: string
   readonly authority: string

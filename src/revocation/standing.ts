@@ -6,16 +6,22 @@ import { isCutOff } from './cutoff.ts'
 import { credentialCutoffKeys, tokenCutoffKeys } from './cutoff-keys.ts'
 import type { CutoffRecord } from './records.ts'
 
+/** A certificate with the instance that holds it. Null where there is no such row. */
+export interface Holding {
+  readonly certificate: CertificateRecord | null
+  readonly instance: InstanceRecord | null
+}
+
 /** Everything that a task token rests on, as stored. Null where there is no such row. */
-export interface Grounds {
+export interface Grounds extends Holding {
   readonly trustDomain: string
   readonly token: TaskTokenRecord
   /** Every ancestor that was found. */
   readonly ancestors: readonly TaskTokenRecord[]
   readonly task: TaskRecord | null
   readonly agent: AgentRecord | null
-  readonly instance: InstanceRecord | null
-  readonly certificate: CertificateRecord | null
+  /** What the ancestors were issued to, where it is another: a chain may go on under a renewed certificate. */
+  readonly above: readonly Holding[]
   /** Those with one of `cutoffKeysOf`. */
   readonly cutoffs: readonly CutoffRecord[]
 }
@@ -25,7 +31,8 @@ export type Fault =
 
 /** Keys of every cutoff that reaches a token by its own or by its certificate's issue time. */
 export function cutoffKeysOf(grounds: Omit<Grounds, 'cutoffs'>): readonly string[] {
-  return [...credentialKeys(grounds), ...tokenKeys(grounds)]
+  const { trustDomain, above } = grounds
+  return [...[grounds, ...above].flatMap((one) => credentialKeys(trustDomain, one)), ...tokenKeys(grounds)]
 }
 
 /**
@@ -47,7 +54,10 @@ function faultOfHolder(grounds: Grounds, now: Instant): Fault | null {
   if (!isTaskActive(grounds.task, now)) return 'task'
   if (grounds.agent?.state !== 'active') return 'agent'
   if (grounds.instance?.state !== 'active') return 'instance'
-  return isCertificateGood(grounds.certificate, now) ? null : 'certificate'
+  if (!isCertificateGood(grounds.certificate, now)) return 'certificate'
+  const isGood = ({ certificate, instance }: Holding) =>
+    instance?.state === 'active' && isCertificateGood(certificate, now)
+  return grounds.above.every(isGood) ? null : 'ancestor'
 }
 
 function hasLivingAncestors(grounds: Grounds): boolean {
@@ -64,16 +74,21 @@ function isCertificateGood(certificate: CertificateRecord | null, now: Instant):
 }
 
 function isAnythingCutOff(grounds: Grounds): boolean {
-  const { certificate, cutoffs, token, ancestors } = grounds
-  if (certificate === null) return true
+  const { trustDomain, above, cutoffs, token, ancestors } = grounds
   const first = earliest(token.issuedAt, ...ancestors.map((one) => one.issuedAt))
   return (
-    isCutOff(credentialKeys(grounds), certificate.issuedAt, cutoffs) || isCutOff(tokenKeys(grounds), first, cutoffs)
+    [grounds, ...above].some((one) => isHoldingCutOff(trustDomain, one, cutoffs)) ||
+    isCutOff(tokenKeys(grounds), first, cutoffs)
   )
 }
 
-function credentialKeys(grounds: Omit<Grounds, 'cutoffs'>): readonly string[] {
-  const { trustDomain, certificate, instance } = grounds
+/** A certificate's keys go with its own issue time. */
+function isHoldingCutOff(trustDomain: string, holding: Holding, cutoffs: Grounds['cutoffs']): boolean {
+  const { certificate } = holding
+  return certificate === null || isCutOff(credentialKeys(trustDomain, holding), certificate.issuedAt, cutoffs)
+}
+
+function credentialKeys(trustDomain: string, { certificate, instance }: Holding): readonly string[] {
   return certificate === null || instance === null ? [] : credentialCutoffKeys({ trustDomain, certificate, instance })
 }
 

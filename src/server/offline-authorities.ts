@@ -1,4 +1,6 @@
 import { AuthoritySet, isAwaiting, type AuthorityRecord } from '#authority/index.ts'
+import { crlStatusOf, type CrlStatus } from '#flows/crl/crl-facts.ts'
+import { importRootCrl, type ImportedCrl } from '#flows/crl/import-root-crl.ts'
 import { importAuthority } from '#flows/import-authority.ts'
 import { listAuthorities } from '#flows/load-authorities.ts'
 import { authorityRequest, requestAuthority } from '#flows/request-authority.ts'
@@ -30,25 +32,46 @@ export function prepareOffline(config: Config, actor: string): Promise<Authority
   })
 }
 
+/** What takes certificates and CRLs from a ceremony, DER each. */
+export interface OfflineImports {
+  /** @throws AUTHORITY_…, KEY_…, CLOCK_…, CERTIFICATE_… */
+  certificate(der: Bytes): Promise<AuthorityRecord>
+  /** @throws ROOT_CRL_…, CRL_…, CLOCK_… */
+  crl(der: Bytes): Promise<ImportedCrl>
+}
+
 /**
- * `writ ca import --offline`, while the server is stopped: takes certificates from a ceremony, roots first.
- * @throws STORE_REPLICA_TAKEN while the server runs, AUTHORITY_…, KEY_…, CLOCK_…, CERTIFICATE_…
+ * `writ ca import --offline`, while the server is stopped.
+ * @throws STORE_REPLICA_TAKEN while the server runs, and what `take` throws
  */
-export function importOffline(
+export function importOffline<Value>(
   config: Config,
   actor: string,
-  certificates: readonly Bytes[],
-): Promise<readonly AuthorityRecord[]> {
-  return offline(config, async (ports) => {
-    const imported: AuthorityRecord[] = []
-    for (const certificate of certificates) imported.push(await importAuthority(ports, { actor, certificate }))
-    return imported
-  })
+  take: (imports: OfflineImports) => Promise<Value>,
+): Promise<Value> {
+  return offline(config, (ports) =>
+    take({
+      certificate: (certificate) => importAuthority(ports, { actor, certificate }),
+      crl: (crl) => importRootCrl(ports, { actor, crl }),
+    }),
+  )
+}
+
+/** An authority, and how its CRL is; null for what has none. */
+export interface OfflineAuthority {
+  readonly authority: AuthorityRecord
+  readonly crl: CrlStatus | null
 }
 
 /** `writ ca status --offline`. @throws STORE_REPLICA_TAKEN while the server runs */
-export function authoritiesOffline(config: Config): Promise<readonly AuthorityRecord[]> {
-  return offline(config, (ports) => listAuthorities(ports.reader))
+export function authoritiesOffline(config: Config): Promise<readonly OfflineAuthority[]> {
+  return offline(config, async ({ reader, clock }) => {
+    const records = await listAuthorities(reader)
+    const now = clock.now()
+    return Promise.all(
+      records.map(async (authority) => ({ authority, crl: await crlStatusOf(reader, authority, now) })),
+    )
+  })
 }
 
 /** The keys stay closed, but for those that a step needs. */

@@ -18,6 +18,19 @@ export type AuthorityRequested = z.output<typeof authorityRequested>
 /** `POST /v1/authorities/import`: one certificate from a ceremony, PEM. */
 export const importAuthorityRequest = z.strictObject({ certificate: pem })
 
+/** `POST /v1/crls/import`: one CRL of a root, from a ceremony, PEM. */
+export const importCrlRequest = z.strictObject({ crl: z.string().min(1).max(61_440) })
+export const importedCrl = z.object({
+  /** The root that has signed it. */
+  authority: id('authority'),
+  number: z.int(),
+  this_update: instantText,
+  next_update: instantText,
+  /** `present` where it was stored before. */
+  state: z.enum(['stored', 'present']),
+})
+export type ImportedCrlView = z.output<typeof importedCrl>
+
 /** `POST /v1/authorities/{id}/{step}`. `version`, so that nobody moves on what they have not seen. */
 export const authorityStepRequest = z.strictObject({
   version: z.int().min(1).optional(),
@@ -86,6 +99,26 @@ export type AuthorityStepAnswer = z.output<typeof authorityStepAnswer>
 /** What was done; or, with status 202, what has to be agreed to first. */
 export const authorityStepAnswered = z.union([authorityStepAnswer, approvalAsked])
 
+/** The CRL of everything that an X.509 authority or a root has signed. */
+export const crlStatusView = z.object({
+  /** Who makes it; what a ceremony makes has to be imported. */
+  made_by: z.enum(['server', 'ceremony']),
+  number: z.int(),
+  this_update: instantText,
+  next_update: instantText,
+  /** Seconds since it was issued. */
+  age: z.int(),
+  /** When the next one is signed or, of those that ceremonies made in advance, takes its place; null when none does. */
+  next: instantText.nullable(),
+  /** Until when there is one, with those that are stored for later; null when it has run out. */
+  covered_until: instantText.nullable(),
+  /** How many are stored for later. */
+  ahead: z.int(),
+  /** The next one is late or, of ceremonies, has to be thought of. */
+  overdue: z.boolean(),
+})
+export type CrlStatusView = z.output<typeof crlStatusView>
+
 /** `GET /v1/rotation`: how far each authority is that is not over. */
 export const rotationAnswer = z.object({
   items: z.array(
@@ -104,6 +137,8 @@ export const rotationAnswer = z.object({
         .nullable(),
       /** Waits for an emergency: a later one follows the active one. */
       standby: z.boolean(),
+      /** Null for what has none, and while there is none. */
+      crl: crlStatusView.nullable(),
     }),
   ),
 })

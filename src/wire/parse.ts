@@ -1,10 +1,11 @@
 import type { z } from 'zod'
-import { wireError, type WireErrorCode } from './errors.ts'
+import { isWireErrorCode, wireError, type WireErrorCode } from './errors.ts'
 
 const MEMBER_NAME = /^[A-Za-z0-9_-]{1,64}$/
 
 /**
- * Parses once, at the edge. A refusal names the member and what is wrong with it, and never quotes a value.
+ * Parses once, at the edge. A refusal names the member and what is wrong with it, and never quotes a value. A schema
+ * that gives one of our codes for its message is refused with that one.
  * @throws the given code, with `details.member` and `details.problem`
  */
 export function parseWith<Schema extends z.ZodType>(
@@ -15,7 +16,8 @@ export function parseWith<Schema extends z.ZodType>(
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  throw wireError(code, { details: { member: memberOf(issue), problem: issue?.code ?? 'invalid' } })
+  const refusal = isWireErrorCode(issue?.message) ? issue.message : code
+  throw wireError(refusal, { details: { member: memberOf(issue), problem: issue?.code ?? 'invalid' } })
 }
 
 /** @throws BODY_INVALID */

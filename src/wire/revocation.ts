@@ -30,10 +30,10 @@ const reasons = [
 
 /** `POST /v1/revocations`: one thing, by any handle. With `dry_run` nothing changes. */
 export const revocationRequest = z.strictObject({
-  handle: z.enum(handles),
+  handle: z.enum(handles, { error: 'REVOCATION_HANDLE_UNKNOWN' }),
   /** Serial or digest in hex, id, agent's name, `user:<issuer>:<sub>` or SPIFFE ID, selector. */
   value: text(2048),
-  reason: z.enum(reasons),
+  reason: z.enum(reasons, { error: 'REVOCATION_REASON_UNKNOWN' }),
   dry_run: z.boolean().optional(),
   ...approvalTerms,
 })

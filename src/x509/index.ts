@@ -1,8 +1,9 @@
 export { X509_ERRORS, x509Error, type X509ErrorCode } from './errors.ts'
 export { Certificate, DEFAULT_CERTIFICATE_LIMITS, parseCertificate, type CertificateLimits } from './certificate.ts'
-export { Crl, DEFAULT_CRL_LIMITS, parseCrl } from './crl/crl.ts'
-export { assembleCrl, createCrl, encodeTbsCrl, type CrlTemplate } from './crl/encode.ts'
+export { Crl, DEFAULT_CRL_LIMITS, parseCrl, parseCrlInSlices } from './crl/crl.ts'
+export { assembleCrl, createCrl, encodeTbsCrl, encodeTbsCrlInSlices, type CrlTemplate } from './crl/encode.ts'
 export { CrlEntry } from './crl/entry.ts'
+export { LINES_AT_ONCE, type Pause } from './crl/steps.ts'
 export {
   REVOCATION_REASONS,
   type CrlLimits,
@@ -27,6 +28,7 @@ export { EMPTY_NAME, encodeName, parseName, type NameAttribute, type NameParts }
 export { ATTESTATION_OID, PURPOSE, type Purpose } from './oids.ts'
 export { buildPath, MAX_PATH_CERTIFICATES, VerifiedPath } from './path/build.ts'
 export type { PathOptions } from './path/validate.ts'
+export { presentedChain, type PresentedCertificate } from './presented-chain.ts'
 export { fromPem, fromPemList, toPem, type PemLabel } from './pem.ts'
 export { svidIdOf, verifyX509Svid, X509Svid, type AnchorsOf } from './svid.ts'
 export { assembleCertificate, encodeTbs, type TbsTemplate } from './tbs.ts'

@@ -38,7 +38,7 @@ async function fetchCrl(url: string) {
   return parseCrl(new Uint8Array(await response.arrayBuffer()))
 }
 
-async function until<Found>(look: () => Promise<Found | null>, limit = 20_000): Promise<Found> {
+async function until<Found>(look: () => Promise<Found | null>, limit = 60_000): Promise<Found> {
   for (const end = performance.now() + limit; ;) {
     const found = await look()
     if (found !== null) return found
@@ -47,7 +47,10 @@ async function until<Found>(look: () => Promise<Found | null>, limit = 20_000): 
   }
 }
 
-describe('a running server', () => {
+/** What is promised within a minute is waited for so long. */
+const LONG = 120_000
+
+describe('a running server', { timeout: LONG }, () => {
   it('promise 6 R6 R13 a revocation is on the CRL that the certificate names, and on that of everything, within the minute', async () => {
     const bot = await house.enroll('invoice-bot')
     const other = await house.enroll('invoice-bot')
@@ -74,7 +77,7 @@ describe('a running server', () => {
       const issuer = parseCertificate(new Uint8Array(await (await fetch(at(caOf(leaf)))).arrayBuffer()))
       verifyCrl(crl, issuer)
     }
-    expect(performance.now() - revoked).toBeLessThan(20_000)
+    expect(performance.now() - revoked).toBeLessThan(60_000)
   })
 
   it('R3 every shard of an authority answers as soon as it signs for others, with an empty list', async () => {
@@ -91,6 +94,7 @@ describe('a running server', () => {
 
   it('R12 R13 says how it may be kept, for less than it is valid, and tells who has it that nothing has changed', async () => {
     const url = at(pointOf(leafOf(await house.enroll('invoice-bot'))))
+    await until(async () => ((await fetch(url)).status === 200 ? true : null))
     const first = await fetch(url)
     const body = new Uint8Array(await first.arrayBuffer())
     expect(first.headers.get('content-type')).toBe('application/pkix-crl')

@@ -75,6 +75,41 @@ describe('promise 8: a client that follows the bundle', () => {
     await operator.step(next, 'retire')
   })
 
+  it('says nothing of a bundle that a program cannot read yet, so that a rotation waits for its disk', async () => {
+    const identity = await newIdentity(house)
+    const home = identityHome(join(folder, 'full'))
+    const disk = { ...home, full: false }
+    disk.write = (kept) => {
+      if (disk.full) throw Object.assign(new TypeError('no space'), { code: 'ENOSPC' })
+      home.write(kept)
+    }
+    const failed = vi.fn()
+    const keeper = new IdentityKeeper(identity, { clock, random, folders: [disk], renewed: vi.fn(), failed })
+    disk.full = true
+    const next = await operator.prepare('x509')
+    await operator.step(next, 'publish')
+    const [old, reported] = [
+      Number(bundleOf(identity).sequence),
+      async () => (await operator.adoption()).get(identity.instance)?.sequence,
+    ]
+    await vi.waitFor(() => {
+      expect(failed).toHaveBeenCalledOnce()
+    }, PATIENCE)
+    expect(Number(bundleOf(keeper.identity).sequence)).toBeGreaterThan(old)
+    await keeper.renew()
+    await vi.waitFor(async () => {
+      expect(await reported()).toBe(old)
+    }, PATIENCE)
+    disk.full = false
+    keeper.check()
+    await keeper.renew()
+    await vi.waitFor(async () => {
+      expect(await reported()).toBe(Number(bundleOf(keeper.identity).sequence))
+    }, PATIENCE)
+    await keeper.close()
+    await operator.step(next, 'retire')
+  })
+
   it('keeps its files fresh between two renewals, and tells of that once they are there', async () => {
     const identity = await newIdentity(house)
     const next = await operator.prepare('x509')

@@ -40,9 +40,14 @@ describe('a client that asks within a second of a revocation', () => {
   })
 
   it('is told when to come again, and enrolls then by itself', async () => {
+    // On a machine that is busy the second may be over before we have asked.
+    let refusal = ''
+    for (let left = 20; refusal === '' && left > 0; left--) {
+      await revoke('agent', 'bot')
+      await house.enroll('bot').catch((error: unknown) => (refusal = String(error)))
+    }
+    expect(refusal).toContain('ISSUANCE_CUT_OFF')
     await revoke('agent', 'bot')
-    const reply = await house.enroll('bot').catch((error: unknown) => error)
-    expect(String(reply)).toContain('ISSUANCE_CUT_OFF')
     expect((await join(spare)).spiffeId.toString()).toContain('/agent/bot/')
   })
 

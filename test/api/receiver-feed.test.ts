@@ -9,8 +9,10 @@ import { after, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import {
   closeRevoked,
   LiveView,
+  receiverError,
   receiverTlsOptions,
   requireTask,
+  staticTrust,
   StatusLists,
   type Receiver,
   type ReceiverOptions,
@@ -21,7 +23,7 @@ import { parseCertificate } from '#x509/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { FakeFeed } from '../fakes/feed.ts'
 import { codeOf } from '../support/code-of.ts'
-import { LoopbackServer, pemOf, ReceiverSetup } from '../support/receiver-setup.ts'
+import { LoopbackServer, pemOf, ReceiverSetup, TRUST_DOMAIN } from '../support/receiver-setup.ts'
 import type { TestLeaf } from '../support/test-authority.ts'
 import { NOW, taskTokenClaims } from '../support/tokens.ts'
 
@@ -233,6 +235,7 @@ describe('where the view is too old', () => {
 describe('open connections', () => {
   let tls: Server
   let stop: () => void
+  let isTrustAway: boolean
 
   async function open(
     identity: TestLeaf | undefined,
@@ -252,7 +255,15 @@ describe('open connections', () => {
     tls = createServer({ ...receiverTlsOptions(), ...pemOf(service) })
     tls.listen(0, '127.0.0.1')
     await once(tls, 'listening')
-    stop = closeRevoked(tls, { receiver: receiverWith({ feed: view }), feed: view, every: 5 })
+    isTrustAway = false
+    const held = staticTrust(TRUST_DOMAIN, setup.documents())
+    const trust = {
+      current: () => {
+        if (isTrustAway) throw receiverError('RECEIVER_TRUST_STALE')
+        return held.current()
+      },
+    }
+    stop = closeRevoked(tls, { receiver: receiverWith({ feed: view }, { trust }), feed: view, every: 5 })
   })
   afterEach(() => {
     stop()
@@ -266,6 +277,26 @@ describe('open connections', () => {
     expect([others.isClosed(), nobodys.isClosed()]).toEqual([false, false])
     others.end()
     nobodys.end()
+  })
+
+  it('promise 6: are closed when the certificate runs out, also while the feed and the bundle are away', async () => {
+    const connection = await open(agent)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    feed.refusal = new TypeError('away')
+    feed.drop()
+    isTrustAway = true
+    setup.clock.advance(2 * HOUR)
+    await vi.waitUntil(connection.isClosed, soon)
+  })
+
+  it('are closed when their peer was dead in a view that is old by now', async () => {
+    feed.say('certificate', { serial: toHex(parseCertificate(agent.certificate).serial) })
+    await vi.waitUntil(() => view.known?.size === 1, soon)
+    feed.refusal = new TypeError('away')
+    feed.drop()
+    setup.clock.advance(30 * MINUTE)
+    const connection = await open(agent)
+    await vi.waitUntil(connection.isClosed, soon)
   })
 
   it('are closed when the certificate runs out, and left open while nobody can judge them', async () => {

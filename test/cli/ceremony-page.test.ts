@@ -42,7 +42,10 @@ describe('docs/ceremony.md', () => {
     expect(printed('writ server run')).toContain('as it should be')
     expect(printed('--dry-run')).toContain('nothing was done')
     expect(printed('ceremony verify')).toMatch(/"extractable":false[^]*active\.pem: OK/)
-    expect(printed('ca status --offline')).toMatch(/x509-root +ES384 +active/)
+    expect(printed('ca status --offline')).toMatch(/x509-root +ES384 +active [^]*12 more until 20/)
+    expect(printed('ca status --offline --json')).toMatch(
+      /"made_by":"ceremony","number":1,[^]*"ahead":12,"overdue":false/,
+    )
     expect(printed('ca prepare --offline')).toContain('made a key')
   })
 })

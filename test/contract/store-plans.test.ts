@@ -52,11 +52,13 @@ const QUERIES: readonly [TableName, object, string?][] = [
   ['Approval', { requestDigest: '', requestedBy: '', state: { in: [] }, expiresAt: { gt: 0 } }, 'id'],
   ['Replay', { key: '' }],
   ['LogLeaf', { hash: '' }],
-  ['LogLeaf', { object: '' }],
   ['LogLeaf', { position: { gt: 0 } }, 'position'],
   ['LogLeaf', { replica: '', seq: { gt: 0 } }],
   ['LogPrivate', { leaf: '' }],
   ['Outbox', { position: { gt: 0 } }, 'position'],
+  ['Outbox', { type: '', id: { gte: '' }, position: { gte: 0 } }, 'id'],
+  ['TaskToken', { jti: { gte: '' } }, 'jti'],
+  ['TaskToken', { agent: '', issuedAt: { gte: 0 } }],
 ]
 
 describe('a query of the stories', () => {

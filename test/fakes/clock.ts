@@ -23,6 +23,11 @@ export class FakeClock implements Clock {
     this.#now = now
   }
 
+  /** The wall clock alone, as when somebody sets it. */
+  leap(length: Milliseconds): void {
+    this.#now = after(this.#now, length)
+  }
+
   advance(length: Milliseconds): Instant {
     this.#monotonic += length
     this.#now = after(this.#now, length)

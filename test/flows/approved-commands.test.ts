@@ -154,6 +154,27 @@ describe('steps of authorities', () => {
     expect((await step('rollback')).kind).toBe('done')
   })
 
+  it('one that was taken before waits for nobody, and is not taken again when somebody rolls it back meanwhile', async () => {
+    board.rules = rulesOf({ authority: { needed: 0, of: null } })
+    await step('activate')
+    board.rules = rulesOf()
+    const activations = () => trail(board.world, 0).filter((leaf) => leaf === 'authority.activate permit').length
+    const before = activations()
+    const { reader } = board.world.ports
+    let [looked, isBack] = [0, false]
+    const list: typeof reader.list = async (table, query) => {
+      if (table === 'Authority' && ++looked > 1 && !isBack) {
+        isBack = true
+        await step('rollback')
+      }
+      return reader.list(table, query)
+    }
+    const watched = { ...board.ports(), reader: { find: reader.find.bind(reader), list } }
+    const order = { id: next.id, step: 'activate', version: undefined, urgent: false, dryRun: false } as const
+    expect(await stepAuthorityApproved(watched, board.alice, order)).toEqual({ kind: 'done', answer: [] })
+    expect(activations()).toBe(before)
+  })
+
   it('what cannot be done is refused to whoever asks, and nobody is asked', async () => {
     expect(await codeOf(() => step('activate', { id: 'aut_0' }))).toBe('AUTHORITY_NOT_FOUND')
     expect(await codeOf(() => step('taint', {}, board.bob))).toBe('ROLE_REQUIRED')

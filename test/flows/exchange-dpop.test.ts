@@ -1,4 +1,5 @@
 import type { ExchangeAnswer } from '#flows/exchange-token.ts'
+import { revoke } from '#flows/revoke/revoke.ts'
 import { ProofNonces } from '#flows/proof-nonces.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { toHex } from '#kernel/bytes.ts'
@@ -70,6 +71,16 @@ describe('a token that is bound to a DPoP key', () => {
     const spkiHash = toHex(sha256(key.signer.publicKey))
     await house.change('Certificate', { serial: bot.serial }, { spkiHash })
     expect(await codeOfAsync(() => started())).toBe('ACCEPTED')
+  })
+
+  it('promise 3: is not to be had with a key that was compromised, whichever the certificate has', async () => {
+    const value = toHex(sha256(key.signer.publicKey))
+    const request = { handle: 'key', value, reason: 'key_compromise' } as const
+    await revoke(house.ports, house.principal('local:1000', 'admin'), request)
+    expect(await codeOfAsync(() => started())).toBe('CUT_OFF')
+    house.pass(60)
+    expect(await codeOfAsync(() => started())).toBe('CUT_OFF')
+    expect(await codeOfAsync(() => started(newTestKey()))).toBe('ACCEPTED')
   })
 
   it('MT-5 ends with the certificate all the same', async () => {

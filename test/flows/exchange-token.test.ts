@@ -198,6 +198,15 @@ describe('what it refuses about the task', () => {
     expect(await codeOfAsync(() => house.start(bot, "' OR 1=1 --"))).toBe('TASK_NOT_FOUND')
   })
 
+  it('promise 3 signs nothing with a key that another replica has tainted, and the proof is not used up', async () => {
+    const subjectToken = await house.svid(bot)
+    await house.change('Authority', { kind: 'access-token' }, { state: 'tainted' })
+    expect(await codeOfAsync(() => house.start(bot, task, { subjectToken }))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    expect(house.store.all('TaskToken')).toEqual([])
+    await house.change('Authority', { kind: 'access-token' }, { state: 'retiring' })
+    expect(await codeOfAsync(() => house.start(bot, task, { subjectToken }))).toBe('ACCEPTED')
+  })
+
   it('lets a restarted copy of an agent with one identity use its task', async () => {
     const first = house.addAgent('one-id', { identity: 'agent' })
     const opened = await house.open(first)

@@ -3,7 +3,7 @@ import { retireAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { revoke } from '#flows/revoke/revoke.ts'
 import { cutoffsSince } from '#flows/revoke/cutoffs-since.ts'
 import { Listener, MOST_WAITING } from '#flows/feed/listener.ts'
-import { frame } from '#flows/feed/frame.ts'
+import { frame, piecesOf, textOf } from '#flows/feed/frame.ts'
 import { openFeed } from '#flows/feed/open-feed.ts'
 import { DAY, HOUR, instant, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { RevocationHandle, RevocationReason } from '#revocation/index.ts'
@@ -107,6 +107,42 @@ describe('promise 6: what a receiver on the feed hears', () => {
     expect(told((await house.open()).heard)).toEqual([deadCertificate()])
     house.tasks.clock.advance(DAY + 3 * HOUR)
     expect(told((await house.open()).heard)).toEqual([])
+  })
+
+  it.each([90 * SECOND, HOUR])(
+    'in the whole view also what a replica has revoked whose clock is %d ms behind',
+    async (length) => {
+      house.tasks.clock.advance(2 * HOUR)
+      const copy = house.tasks.addCertificate(bot)
+      const { accessToken } = await house.tasks.start(copy, (await house.tasks.open(copy)).id)
+      const { id } = house.tasks.claims(accessToken)
+      const at = house.tasks.clock.now()
+      house.tasks.clock.set(instant(at - length))
+      await take('token', id)
+      house.tasks.clock.set(at)
+      await house.settle()
+      house.tasks.clock.advance(2 * MINUTE)
+      expect(told((await house.open()).heard)).toContain(`token ${JSON.stringify({ jti: id })}`)
+    },
+  )
+
+  it('in the whole view also the tokens of a certificate that was revoked alone', async () => {
+    const renewed = house.tasks.addCertificate(bot, { renewed: bot.serial })
+    await take('certificate', bot.serial, 'superseded')
+    await house.settle()
+    const heard = told((await house.open()).heard)
+    expect(heard).toContain(deadCertificate())
+    expect(heard).toContain(deadToken())
+    expect(heard.join()).not.toContain(renewed.serial)
+  })
+
+  it('nothing twice in the whole view', async () => {
+    await take('instance', bot.instance)
+    await take('agent', 'bot')
+    await house.settle()
+    const heard = told((await house.open()).heard)
+    expect(heard).toContain(deadToken())
+    expect(heard.filter((one) => heard.indexOf(one) !== heard.lastIndexOf(one))).toEqual([])
   })
 
   it('all frames of one event together, the id on the last of them', async () => {
@@ -216,6 +252,29 @@ describe('a stream ends', () => {
     expect(await listener.next()).toHaveLength(1)
     for (const position of [1, 2]) listener.hand({ position, frames: [frame('token', { jti: text }, null)] })
     expect(await codeOfAsync(() => listener.next())).toBe('FEED_TOO_SLOW')
+  })
+})
+
+describe('one event that is more than may wait', () => {
+  const many = Array.from({ length: 20_000 }, (_, index) =>
+    frame('certificate', { serial: String(index).padStart(40, '0') }, null),
+  )
+
+  it('cuts nobody off who has taken everything so far, and whoever then takes nothing', async () => {
+    const listener = new Listener(new Set(), -1)
+    listener.hand({ position: 0, frames: many })
+    expect((await listener.next())?.[0]?.frames).toHaveLength(20_000)
+    listener.hand({ position: 1, frames: many })
+    listener.hand({ position: 2, frames: many.slice(0, 1) })
+    expect(await codeOfAsync(() => listener.next())).toBe('FEED_TOO_SLOW')
+  })
+
+  it('is written in pieces, of which only the last lets a reader continue', () => {
+    const pieces = [...piecesOf(many, 7)]
+    expect(pieces).toHaveLength(40)
+    expect(pieces.join('')).toBe(textOf(many, 7))
+    expect(pieces.filter((piece) => piece.includes('id: '))).toEqual([pieces.at(-1)])
+    expect([...piecesOf([], 7)]).toEqual([])
   })
 })
 

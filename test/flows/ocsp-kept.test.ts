@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { toHex, type Bytes } from '#kernel/bytes.ts'
-import { HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
-import { FOR_EVER } from '#revocation/index.ts'
+import { KeptAnswers, type AnswerKey } from '#flows/ocsp/kept-answers.ts'
+import { OcspResponder } from '#flows/ocsp/responder.ts'
+import type { Keys } from '#flows/ports.ts'
+import { after, HOUR, instant, MINUTE, SECOND } from '#kernel/instant.ts'
+import type { Signer } from '#kernel/signer.ts'
+import { FOR_EVER, type SignedAnswer } from '#revocation/index.ts'
 import { encodeOcspRequest, type CertId } from '#x509/index.ts'
 import { byState } from '../support/authority-steps.ts'
 import { OcspHouse } from '../support/ocsp.ts'
@@ -85,6 +89,80 @@ describe('more than can be signed', () => {
     const said = replies.map(({ der }) => (toHex(der) === '30030a0103' ? 'tryLater' : 'answered'))
     expect(said.filter((one) => one === 'answered').length).toBeGreaterThanOrEqual(128)
     expect(said).toContain('tryLater')
+  })
+})
+
+/** Serial numbers that nobody has are without number. */
+const madeUp = (number: number): string => `01${number.toString(16).padStart(34, '0')}`
+
+describe('a storm of questions about serial numbers that nobody has', () => {
+  let gate = Promise.resolve()
+  let [atWork, most] = [0, 0]
+
+  /** With keys that sign when the gate is open. */
+  async function openSlow(): Promise<OcspHouse> {
+    const house = await OcspHouse.open()
+    const { keys } = house.domain
+    const open: Keys['open'] = async (reference) => {
+      const signer = await keys.open(reference)
+      const sign: Signer['sign'] = async (message) => {
+        most = Math.max(most, ++atWork)
+        await gate
+        atWork--
+        return signer.sign(message)
+      }
+      return { algorithm: signer.algorithm, publicKey: signer.publicKey, sign }
+    }
+    const slow: Keys = { open, generate: (algorithm, kind) => keys.generate(algorithm, kind) }
+    house.responder = new OcspResponder({ ...house.domain.ports, keys: slow, observer: house.seen })
+    return house
+  }
+
+  it('O3 O14 never has more than 128 signatures under way; what is kept is given meanwhile, and all is well after it', async () => {
+    const house = await openSlow()
+    const instance = { id: 'i-1', spiffeId: 'spiffe://example.org/agent/invoice-bot/i-1' }
+    const [known, other] = [await house.issue(), await house.issue({ instance })]
+    expect(await house.statusOf(known)).toEqual(GOOD)
+    let letThrough = (): void => undefined
+    gate = new Promise((resolve) => (letThrough = resolve))
+    const storm = Array.from({ length: 2000 }, (_, number) => house.ask([house.certId(madeUp(number))]))
+    await expect.poll(() => atWork, { timeout: 20_000 }).toBe(128)
+    expect(await house.statusOf(known)).toEqual(GOOD)
+    expect(await house.statusOf(other)).toBe('tryLater')
+    letThrough()
+    const said = (await Promise.all(storm)).map(({ der }) => (toHex(der) === '30030a0103' ? 'tryLater' : 'answered'))
+    expect(said.filter((one) => one === 'answered')).toHaveLength(128)
+    expect([atWork, most]).toEqual([0, 128])
+    expect(await house.statusOf(other)).toEqual(GOOD)
+  })
+
+  it('takes no room: the answers to 5,000 of them push out nothing of what is kept', async () => {
+    const house = await openSlow()
+    const known = await house.issue()
+    const first = await house.ask([house.certId(known)])
+    for (let number = 0; number < 5000; number += 100) {
+      const some = Array.from({ length: 100 }, (_, index) => house.certId(madeUp(number + index)))
+      await Promise.all(some.map((certId) => house.ask([certId])))
+    }
+    expect((await house.ask([house.certId(known)])).der).toEqual(first.der)
+    expect(house.seen.said.at(-1)).toBe('good kept')
+  }, 120_000)
+
+  it('of those that somebody has, the answers that are kept are bounded as well: the first makes room', () => {
+    const kept = new KeptAnswers()
+    const now = instant(1_000_000)
+    const answer: SignedAnswer = {
+      der: new Uint8Array(),
+      thisUpdate: now,
+      nextUpdate: after(now, HOUR),
+    }
+    const key = (number: number): AnswerKey => ({
+      ...{ delegate: 'aut_1', hash: 'sha256', serial: madeUp(number), status: { kind: 'good' } },
+    })
+    for (let number = 0; number <= 4096; number++) kept.keep(key(number), answer)
+    expect(kept.fresh(key(0), now)).toBeNull()
+    expect(kept.fresh(key(1), now)).toBe(answer)
+    expect(kept.fresh(key(4096), now)).toBe(answer)
   })
 })
 

@@ -90,7 +90,7 @@ describe('the write', () => {
     Instance: ['id', 'agent', 'node', 'lineage', 'evidenceDigest'],
     Certificate: ['serial', 'spkiHash', 'instance', 'lineage', 'issuedAt'],
     Task: ['id', 'agent', 'subject'],
-    TaskToken: ['task', 'agent', 'expiresAt'],
+    TaskToken: ['jti', 'task', 'agent', 'expiresAt'],
     Agent: ['id'],
   }
 

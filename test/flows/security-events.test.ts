@@ -8,13 +8,17 @@ import { createStream, type StreamRequest } from '#flows/ssf/streams.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import { openSealed, readSecurityEvent, SECURITY_EVENTS, sealSecret, type SecurityEvent } from '#jwt/index.ts'
 import { suspendAgent } from '#flows/admin/agent-state.ts'
+import { completeTask } from '#flows/complete-task.ts'
+import { resumeTask } from '#flows/resume-task.ts'
+import { suspendTask } from '#flows/suspend-task.ts'
 import { revokeToken } from '#flows/revoke-token.ts'
 import { utf8 } from '#kernel/bytes.ts'
 import { WritError } from '#kernel/errors.ts'
 import type { SsfStreamRecord } from '#revocation/index.ts'
 import { codeOf, codeOfAsync } from '../support/code-of.ts'
-import { BILLING, ISSUER, MAIL, TaskHouse, type Copy } from '../support/task-house.ts'
+import { AUTHORITY, BILLING, ISSUER, MAIL, TaskHouse, type Copy } from '../support/task-house.ts'
 
+const CREDENTIAL = SECURITY_EVENTS.credentialChange
 const HEADER = 'Bearer a-secret-of-the-receiver'
 
 /** A receiver's endpoint that answers as it is told, and keeps what it was sent. */
@@ -95,6 +99,48 @@ describe('the transmitter', () => {
       ]),
     )
     expect(sets()).toHaveLength(2)
+  })
+
+  it('SS-6 tells who asks for it what becomes of a task, and counts its changes without a gap', async () => {
+    await stream({ events: [SECURITY_EVENTS.taskState] })
+    const [task, elsewhere] = [await house.open(bot), await house.open(bot, { authority: [AUTHORITY[1]] })]
+    await house.start(bot, task.id)
+    const operator = house.principal('local:1000', 'operator')
+    await suspendTask(ports, operator, task.id)
+    await suspendTask(ports, operator, elsewhere.id)
+    await follow()
+    await resumeTask(ports, operator, task.id)
+    await completeTask(ports, house.caller(bot), task.id)
+    // Once more changes nothing, and counts for nothing.
+    await completeTask(ports, house.caller(bot), task.id)
+    await follow(new Transmitter(ports))
+    expect(sets().map(({ subject }) => subject)).toEqual(Array(4).fill({ format: 'opaque', id: task.id }))
+    expect(sets().map(({ event }) => [event['count'], event['state']])).toEqual([
+      [1, 'active'],
+      [2, 'suspended'],
+      [3, 'active'],
+      [4, 'completed'],
+    ])
+    expect(sets()[0]?.event['deadline']).toBe(Math.floor(task.deadline / 1000))
+    expect(JSON.stringify(sets())).not.toContain(bot.spiffeId)
+  })
+
+  it('SS-6 tells nobody of tasks who has not asked for it, and of both to whom wants both', async () => {
+    await stream()
+    await revokeOne()
+    const { id } = await house.open(bot)
+    await completeTask(ports, house.caller(bot), id)
+    await follow()
+    expect(sets().map(({ type }) => type)).toEqual([SECURITY_EVENTS.sessionRevoked])
+    await stream({ events: [SECURITY_EVENTS.taskState, SECURITY_EVENTS.sessionRevoked] })
+    await revokeOne()
+    await follow()
+    const both = house.store.all('SsfStream').find(({ events }) => events.length === 2 && !events.includes(CREDENTIAL))
+    const told = house.store.all('SsfSet').filter((set) => set.stream === both?.id)
+    expect(told.map(({ token }) => read(token).type)).toEqual([
+      SECURITY_EVENTS.taskState,
+      SECURITY_EVENTS.sessionRevoked,
+    ])
   })
 
   it('SS-3 tells each thing once, also when another replica takes over, or the store fails in between', async () => {

@@ -2,11 +2,13 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { AuthoritySet, CurrentAuthorities } from '#authority/index.ts'
 import { statusReference, STATUS_LIST_SIZE } from '#flows/status-list/address.ts'
 import { StatusLists } from '#flows/status-list/status-lists.ts'
+import { revoke } from '#flows/revoke/revoke.ts'
 import { readStatusList, type StatusList } from '#jwt/index.ts'
-import { after, MINUTE, SECOND } from '#kernel/instant.ts'
+import { after, HOUR, MINUTE, SECOND } from '#kernel/instant.ts'
 import type { CutoffKind } from '#revocation/index.ts'
 import { codeOf, codeOfAsync } from '../support/code-of.ts'
 import { ISSUER, spkiHashOf, TaskHouse, type Copy } from '../support/task-house.ts'
+import { newTestKey } from '../support/keys.ts'
 import { tokenAuthorities } from '../support/token-authorities.ts'
 
 describe('the status lists', () => {
@@ -108,7 +110,7 @@ describe('the status lists', () => {
       guards: [],
       changes: [],
       leaf: { ...leaf, inputDigest: null, policy: null, commitments: {} },
-      events: [{ type: 'credential.revoked', data: { handle: 'certificate', value: serial } }],
+      events: [{ type: 'credential.revoked', data: { handle: 'certificate', value: serial, certificates: [serial] } }],
     })
     await house.store.sequence('Outbox')
   }
@@ -132,6 +134,30 @@ describe('the status lists', () => {
     house.pass(1)
     expect((await list()).statusAt(index)).toBe(1)
   })
+
+  /** By a replica of another clock: everything that it writes is as old as that. */
+  async function revokeBehind(jti: string, length: number): Promise<void> {
+    const now = house.clock.now()
+    house.clock.set(after(now, -length))
+    const request = { handle: 'token', value: jti, reason: 'unspecified' } as const
+    await revoke(house.ports, house.principal('local:1000', 'operator'), request)
+    house.clock.set(now)
+    await house.store.sequence('Outbox')
+  }
+
+  it.each([90 * SECOND, HOUR])(
+    'SL-1 what a replica has revoked whose clock is %d ms behind is not missed, here and after a restart',
+    async (length) => {
+      house.clock.advance(2 * HOUR)
+      const { jti, index } = await token(house.addCertificate(bot))
+      expect((await list()).statusAt(index)).toBe(0)
+      house.pass(20)
+      await revokeBehind(jti, length)
+      house.pass(1)
+      expect((await list()).statusAt(index)).toBe(1)
+      expect((await list(new StatusLists(house.ports))).statusAt(index)).toBe(1)
+    },
+  )
 
   it('is signed only when something has changed, or the last one is old, each time with a leaf', async () => {
     const { jti } = await token()
@@ -169,6 +195,29 @@ describe('the status lists', () => {
     expect((await list()).statusAt(index)).toBe(0)
     house.pass(1)
     expect(await codeOfAsync(() => lists.get('0'))).toBe('AUTHORITY_NOT_ACTIVE')
+  })
+
+  it('SL-2 what a key has signed that is tainted now is not served any more', async () => {
+    await token()
+    const kept = await lists.get('0')
+    const { authorities, profile } = house.ports
+    if (!(authorities instanceof CurrentAuthorities)) throw new TypeError('nobody can replace them')
+    const { trustDomain } = profile
+    const tainted = tokenAuthorities(trustDomain, house.clock.now()).records.map((one) =>
+      one.kind === 'status' ? { ...one, state: 'tainted' as const } : one,
+    )
+    const next = newTestKey()
+    const { signer, kid } = next
+    const active = tainted.find(({ kind }) => kind === 'access-token')
+    if (active === undefined) throw new TypeError('there is none')
+    const more = { id: 'aut_next', kind: 'status', publicKey: signer.publicKey, keyReference: 'next', kid } as const
+    const records = [...tainted, { ...active, ...more }]
+    house.store.seed('Authority', { ...active, ...more })
+    authorities.replace(AuthoritySet.of({ trustDomain, records: tainted, signers: new Map() }))
+    expect(await codeOfAsync(() => lists.get('0'))).toBe('AUTHORITY_NOT_ACTIVE')
+    authorities.replace(AuthoritySet.of({ trustDomain, records, signers: new Map([['aut_next', signer]]) }))
+    expect((await lists.get('0')).token).not.toBe(kept.token)
+    await list()
   })
 
   it('SL-2 the last list is served while the store is away', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { initializeAuthorities } from '#flows/initialize-authorities.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
+import type { Journal } from '#flows/ports.ts'
 import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
 import { transitionAuthority } from '#flows/transition-authority.ts'
@@ -9,6 +10,7 @@ import { DAY, HOUR, instant, MINUTE } from '#kernel/instant.ts'
 import { decodeBundle, encodeBundle, TrustDomain } from '#spiffe/index.ts'
 import { verifyX509Svid } from '#x509/index.ts'
 import { byState, states, step, withSuccessor } from '../support/authority-steps.ts'
+import { codeOfAsync } from '../support/code-of.ts'
 import { emptyTrustDomain, newTrustDomain, svidOrder, TRUST_DOMAIN } from '../support/trust-domain.ts'
 import { newKeyPair } from '../support/x509.ts'
 
@@ -54,6 +56,25 @@ describe('a change of authority', () => {
     await expect(step(domain, next.id, 'activate')).rejects.toMatchObject({ code: 'AUTHORITY_NOT_PROPAGATED' })
     await step(domain, next.id, 'activate', true)
     expect(domain.store.leaves.at(-1)?.draft.commitments).toMatchObject({ urgent: 'true', [next.id]: 'active' })
+  })
+
+  it('tells who loses against another replica while its canary is on the way, as it tells any other loser', async () => {
+    const domain = await newTrustDomain()
+    const next = await withSuccessor(domain)
+    let isFirst = true
+    const journal: Journal = {
+      commit: async (commit) => {
+        const isCanary = commit.leaf.commitments['canary'] === next.id
+        if (isCanary && isFirst) {
+          isFirst = false
+          await step(domain, next.id, 'activate')
+        }
+        return domain.store.commit(commit)
+      },
+    }
+    const order = { actor: 'local:1', id: next.id, step: 'activate' } as const
+    expect(await codeOfAsync(() => transitionAuthority({ ...domain.ports, journal }, order))).toBe('AUTHORITY_CHANGED')
+    expect(byState(domain, 'x509', 'active').id).toBe(next.id)
   })
 
   it('does not activate an authority whose canary does not verify', async () => {

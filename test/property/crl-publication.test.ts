@@ -32,6 +32,13 @@ const act = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ what: fc.constant('set-back' as const), seconds: fc.integer({ min: 1, max: 600 }) }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      what: fc.constant('revoke-behind' as const),
+      seconds: fc.integer({ min: 1, max: 7200 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('round' as const) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('change-hands' as const) }) },
 )
@@ -52,6 +59,14 @@ async function play(house: CrlHouse, acts: readonly Act[]): Promise<CrlReplica> 
       if (leaf === undefined) continue
       const values = { instance: leaf.instance, certificate: leaf.serial, lineage: leaf.lineage, key: leaf.spkiHash }
       await house.revoke(one.handle, values[one.handle as keyof typeof values] ?? '')
+    } else if (one.what === 'revoke-behind') {
+      // Another replica, whose clock is wrong: revoking is allowed to it.
+      const leaf = house.world.store.all('Certificate').findLast(({ kind }) => kind === 'svid')
+      const right = clock.now()
+      clock.set(instant(right - one.seconds * SECOND))
+      if (leaf !== undefined) await house.revoke('instance', leaf.instance ?? '')
+      clock.set(right)
+      await house.sequence()
     } else if (one.what === 'pass') clock.advance(one.seconds * SECOND)
     else if (one.what === 'set-back') clock.set(instant(clock.now() - one.seconds * SECOND))
     else if (one.what === 'round') await replica.round()

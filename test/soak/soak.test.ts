@@ -9,6 +9,7 @@ it.each(['rooted'] as const)(
       agents: 4,
       workers: 1,
       provider: 'sqlite',
+      replicas: 1,
       mode,
       isHurried: true,
       said: () => undefined,

@@ -106,11 +106,17 @@ export class CrlHouse {
     return revoke(this.world.ports, this.world.admin, { handle, value, reason })
   }
 
+  /** Gives the events of the outbox their positions. */
+  async sequence(): Promise<void> {
+    while ((await this.world.store.sequence('Outbox')) > 0);
+  }
+
   /** Time enough for everything that waits its turn. */
   async settle(replica = this.replica): Promise<number> {
     let published = 0
     for (let round = 0; round < 5; round++) {
       this.world.clock.advance(SECOND)
+      await this.sequence()
       published += await replica.round()
     }
     return published

@@ -70,6 +70,14 @@ export class TestHouse {
     })
   }
 
+  /** A server on a folder that was made ready otherwise. */
+  static async open(data: string): Promise<TestHouse> {
+    const logged: string[] = []
+    const log = new JsonLog({ level: 'debug', destination: { write: (line) => logged.push(line) } })
+    const server = await startServer(loadConfig({ data, environment: {} }), log)
+    return new TestHouse({ data, server, logged, bundle: '' })
+  }
+
   /** Another replica on the same database, with keys and configuration of this one. */
   async replica(number: number): Promise<TestHouse> {
     const data = mkdtempSync(join(tmpdir(), 'writ-'))

@@ -90,12 +90,14 @@ export class TaskHouse {
     const random = new FakeRandom('task-house')
     const store = new MemoryStore({ clock, random })
     const trustDomain = TrustDomain.parse('example.org')
+    const authorities = tokenAuthorities(trustDomain, clock.now())
+    store.seed('Authority', ...authorities.records)
     const ports: ExchangePorts = {
       reader: store,
       journal: store,
       clock,
       random,
-      authorities: new CurrentAuthorities(tokenAuthorities(trustDomain, clock.now())),
+      authorities: new CurrentAuthorities(authorities),
       profile: issuanceProfile({ trustDomain, publicUrl: ISSUER, serialPrefix: 1, serverNames: [] }),
       clockGuard: await ClockGuard.load({ clock, marks: store, replica: 'memory' }),
       statusIndexes: new StatusIndexes(store, 8),
@@ -298,7 +300,7 @@ export class TaskHouse {
   }
 
   /** What an operator does elsewhere: changes a row, with its version where it has one. */
-  async change<Table extends 'Agent' | 'Instance' | 'Certificate' | 'Resource' | 'TaskToken'>(
+  async change<Table extends 'Agent' | 'Authority' | 'Instance' | 'Certificate' | 'Resource' | 'TaskToken'>(
     table: Table,
     where: Where<Table>,
     set: Partial<Tables[Table]>,

@@ -8,11 +8,18 @@ export interface MeasuredCrls {
   readonly bytes: number
 }
 
+/** See RootCoverage of the flows, which has these members. */
+export interface MeasuredRoot {
+  readonly authority: string
+  readonly until: number | null
+}
+
 /** The CRLs, as the replica sees them that publishes them; the others say nothing of them. */
 export class CrlMetrics {
   readonly #issued: Gauge<'authority'>
   readonly #entries: Gauge<'authority'>
   readonly #bytes: Gauge<'authority'>
+  readonly #covered: Gauge<'authority'>
   readonly #failures: Counter<'authority'>
 
   constructor(registry: Registry) {
@@ -28,6 +35,11 @@ export class CrlMetrics {
       help: 'Certificates that the CRLs of an authority list.',
     })
     this.#bytes = new Gauge({ ...common, name: 'writ_crl_bytes', help: 'Octets of all CRLs of an authority.' })
+    this.#covered = new Gauge({
+      ...common,
+      name: 'writ_root_crl_covered_until_seconds',
+      help: 'When the CRLs run out that ceremonies have made for a root, in seconds since 1970; 0 while there is none, or the last one has run out.',
+    })
     this.#failures = new Counter({
       ...common,
       name: 'writ_crl_failures_total',
@@ -43,6 +55,12 @@ export class CrlMetrics {
       this.#entries.set({ authority }, entries)
       this.#bytes.set({ authority }, bytes)
     }
+  }
+
+  /** All roots that only ceremonies open; an empty list where another replica watches them. */
+  covered(all: readonly MeasuredRoot[]): void {
+    this.#covered.reset()
+    for (const { authority, until } of all) this.#covered.set({ authority }, (until ?? 0) / 1000)
   }
 
   failed(authority: string): void {

@@ -3,8 +3,8 @@ import { storeError } from './errors.ts'
 import { isUrgent } from './hints.ts'
 import { planOf, type Plan, type Waiting } from './plan.ts'
 
-/** Runs commits as one transaction and answers each of them. */
-export type RunBatch = (batch: readonly Waiting[]) => Promise<void> | void
+/** Runs commits as one transaction and answers each of them. `isMore` tells whether others wait by now. */
+export type RunBatch = (batch: readonly Waiting[], isMore: () => boolean) => Promise<void> | void
 
 /** So that one transaction keeps nobody waiting for long. */
 const MAX_BATCH = 256
@@ -53,7 +53,7 @@ export class CommitQueue {
   /** Nobody waits for ever, whatever happens to the one that was to answer. */
   async #answer(batch: readonly Waiting[]): Promise<void> {
     try {
-      await this.#run(batch)
+      await this.#run(batch, () => this.#waiting.length > 0)
     } catch (cause) {
       for (const { reject } of batch) reject(storeError('STORE_UNAVAILABLE', { cause }))
     }

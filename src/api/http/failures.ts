@@ -1,6 +1,6 @@
 import { CODEC_ERRORS, type CodecErrorCode, type ErrorCode } from '#flows/errors.ts'
 import { APPROVAL_CONFLICTS, APPROVAL_FORBIDDEN } from './approval-failures.ts'
-import { AUTHORITY_CONFLICTS, CEREMONY_CODES } from './authority-failures.ts'
+import { AUTHORITY_CONFLICTS, CEREMONY_CODES, ROOT_CRL_CONFLICTS, ROOT_CRL_INVALID } from './authority-failures.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { AUTHZ_FAILURES } from './authz-failures.ts'
 import { NOT_THERE, REGISTRATION_INVALID } from './registry-failures.ts'
@@ -156,6 +156,8 @@ const AUTHORITIES = {
   ...each({ status: 400 }, ['AUTHORITY_REASON_REQUIRED']),
   ...each({ status: 404 }, ['AUTHORITY_NOT_FOUND']),
   ...each({ status: 409 }, AUTHORITY_CONFLICTS),
+  ...each({ status: 400 }, ROOT_CRL_INVALID),
+  ...each({ status: 409 }, ROOT_CRL_CONFLICTS),
   ...each(UNAVAILABLE, ['AUTHORITY_NOT_ACTIVE', 'AUTHORITY_ROOT_UNAVAILABLE', 'AUTHORITY_AWAITS_CEREMONY']),
   ...each({ status: 500 }, ['AUTHORITY_KEY_MISMATCH']),
 }

@@ -23,6 +23,7 @@ import type { ShownApproval } from '#flows/approvals/show-approvals.ts'
 import type { Gated, GatedStepRequest } from '#flows/approvals/step-authority.ts'
 import type { AskedRequest } from '#flows/authorize/asked-request.ts'
 import type { AuthorizedRequest } from '#flows/authorize/authorize-request.ts'
+import type { ImportedCrl } from '#flows/crl/import-root-crl.ts'
 import type { ShowCrlRequest, ShownCrl } from '#flows/crl/show-crl.ts'
 import type { EnrollRequest } from '#flows/enroll.ts'
 import type { EnrollAnswer, EnrollChallenge } from '#flows/enroll-session.ts'
@@ -124,6 +125,7 @@ export interface AdminFlows {
   readonly listAuthorities: Story<PageRequest, Page<AuthorityRecord>>
   readonly askForAuthority: Story<PreparableKind, RequestedAuthority>
   readonly bringAuthority: Story<Bytes, AuthorityRecord>
+  readonly bringCrl: Story<Bytes, ImportedCrl>
   readonly stepAuthority: Story<GatedStepRequest, Gated<StepOutcome>>
   readonly forecastStep: Story<StepRequest, StepForecast>
   readonly showRotation: (caller: Caller) => Promise<readonly AuthorityProgress[]>

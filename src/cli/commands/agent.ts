@@ -150,7 +150,10 @@ function explained(options: Options): JsonObject {
 }
 
 const STATES = {
-  suspend: ['suspended', 'its tokens are dead for good and it gets nothing new; its certificate expires by itself'],
+  suspend: [
+    'suspended',
+    'its tokens are dead for good and it gets nothing new; its certificates are refused by receivers on the feed only',
+  ],
   resume: ['resumed', 'it may renew and exchange again; old tokens stay dead'],
   retire: ['retired', 'this is final'],
 } as const
@@ -158,7 +161,7 @@ const STATES = {
 /** What becomes of what a dry run lists. */
 const FATES: Readonly<Record<keyof typeof STATES, string>> = {
   suspend:
-    'the tokens die for good. The certificates do not: we refuse them, and receivers on the feed do, until it is resumed; CRL and OCSP call them good',
+    'the tokens die for good. The certificates do not: until it is resumed they get nothing new here, and receivers on the feed refuse them; CRL and OCSP call them good',
   resume: 'the certificates are good again where they have not expired; tokens that died stay dead',
   retire: 'all of it dies for good',
 }

@@ -1,21 +1,18 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import { certificatesOf } from '#client/index.ts'
 import { toRfc3339, type Instant } from '#kernel/instant.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
-import type { Config } from '#server/index.ts'
 import type { RotationAnswer } from '#wire/index.ts'
 import { toPem } from '#x509/index.ts'
 import { action, example, text, type Options } from '../action.ts'
-import { readText } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
 import { listAll } from '../list-all.ts'
 import { report, type Report } from '../terminal.ts'
+import { ceremonyLine, crlFacts, crlOf, sayCrl } from './ca-crls.ts'
+import { importCommand } from './ca-import.ts'
+import { actor, configOf, OFFLINE } from './ca-offline.ts'
 import { sayGate, stepCommands } from './ca-steps.ts'
-
-const OFFLINE = ['--offline', 'work on the data folder; the server is stopped'] as const
 
 export function authorityCommands(group: Command): void {
   const status = group.command('status').description('the authorities, how far each is, and what comes next')
@@ -31,16 +28,11 @@ export function authorityCommands(group: Command): void {
     example(prepare, 'writ ca prepare --kind access-token', 'writ ca prepare --csr-out next.csr'),
     prepareAuthority,
   )
-  const bring = group
-    .command('import')
-    .description('take certificates from a ceremony: roots, and authorities whose requests were made here')
-    .argument('<file...>', 'certificates, PEM')
-    .option(...OFFLINE)
-  action(example(bring, 'writ ca import root.pem active.pem standby.pem'), importCertificates)
+  importCommand(group)
   stepCommands(group)
 }
 
-const COLUMNS = ['id', 'kind', 'algorithm', 'state', 'not_after', 'adoption', 'next']
+const COLUMNS = ['id', 'kind', 'algorithm', 'state', 'not_after', 'adoption', 'crl', 'next']
 
 type Progress = RotationAnswer['items'][number]
 
@@ -48,15 +40,15 @@ async function showStatus(context: Context, options: Options): Promise<void> {
   const isOffline = options['offline'] === true
   const all = (isOffline ? await offlineRows(context) : await listAll(context, '/v1/authorities')) as JsonObject[]
   const rows = options['all'] === true ? all : all.filter((row) => !isSpentResponder(row))
-  const progress = isOffline ? [] : await readProgress(context)
+  const progress: readonly Progress[] = isOffline ? [] : await readProgress(context)
   const now = context.clock.now()
   const about = new Map<JsonValue, Progress>(progress.map((one) => [one.authority, one]))
   const describe = context.terminal.json ? forPrograms : forPeople
   report(context.terminal, {
     said: 'authorities:',
-    facts: rows.map((row) => ({ ...row, ...describe(row, about.get(row['id'] ?? ''), now) })),
+    facts: rows.map((row) => ({ ...row, ...describe({ row, progress: about.get(row['id'] ?? ''), now }) })),
     columns: COLUMNS,
-    next: progress.flatMap(gateLine),
+    next: [...progress.flatMap(gateLine), ...rows.flatMap((row) => ceremonyLine(row, about.get(row['id'] ?? '')))],
   })
 }
 
@@ -70,17 +62,25 @@ async function readProgress(context: Context): Promise<readonly Progress[]> {
   return (answer as RotationAnswer).items
 }
 
-/** The next step in words. */
-function forPeople(row: JsonObject, progress: Progress | undefined, now: Instant): JsonObject {
+/** An authority, how far it is, and when that was looked at. */
+interface Shown {
+  readonly row: JsonObject
+  readonly progress: Progress | undefined
+  readonly now: Instant
+}
+
+/** The next step in words, and the CRL. */
+function forPeople({ row, progress, now }: Shown): JsonObject {
   const adoption = progress?.gate?.adoption ?? null
   const percent = adoption === null ? null : `${String(Math.floor(adoption.ratio * 100))} %`
-  return { next: nextStep(row, progress, now), adoption: percent }
+  const crl = crlOf(row, progress)
+  return { next: nextStep(row, progress, now), adoption: percent, crl: crl === null ? null : sayCrl(crl) }
 }
 
 /** Besides, what holds the next step, and when it is taken by itself. */
-function forPrograms(row: JsonObject, progress: Progress | undefined, now: Instant): JsonObject {
+function forPrograms({ row, progress, now }: Shown): JsonObject {
   const { version = null, gate = null, next = null } = progress ?? {}
-  return { next: nextStep(row, progress, now), version, gate, due: next }
+  return { next: nextStep(row, progress, now), version, gate, due: next, crl: crlOf(row, progress) }
 }
 
 function gateLine({ authority, gate }: Progress): readonly string[] {
@@ -90,23 +90,32 @@ function gateLine({ authority, gate }: Progress): readonly string[] {
 async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
   const { authoritiesOffline } = await import('#server/index.ts')
   const records = await authoritiesOffline(await configOf(context))
-  return records.map(({ id, kind, algorithm, state, certificate, issuer, notBefore, notAfter }) => ({
-    id,
-    kind,
-    algorithm,
-    certificate: certificate === null ? null : toPem('CERTIFICATE', certificate),
-    issuer,
-    state,
-    not_before: toRfc3339(notBefore),
-    not_after: toRfc3339(notAfter),
-  }))
+  return records.map(({ authority, crl }) => {
+    const { id, kind, algorithm, state, certificate, issuer, notBefore, notAfter } = authority
+    return {
+      id,
+      kind,
+      algorithm,
+      certificate: certificate === null ? null : toPem('CERTIFICATE', certificate),
+      issuer,
+      state,
+      not_before: toRfc3339(notBefore),
+      not_after: toRfc3339(notAfter),
+      crl: crl === null ? null : crlFacts(crl, context.clock.now()),
+    }
+  })
 }
 
 /** In words, what the authority waits for, and when that comes by itself. */
 function nextStep(row: JsonObject, progress: Progress | undefined, now: Instant): string {
   const due = progress?.next?.at ?? null
-  const words = progress?.standby === true ? STANDBY : waitOf(row, now)
+  const words = progress?.standby === true ? STANDBY : isSpent(progress) ? SPENT : waitOf(row, now)
   return due === null ? words : `${words} (${due})`
+}
+
+/** Tainted, and what it signed is revoked, or was nothing that is. */
+function isSpent(progress: Progress | undefined): boolean {
+  return progress?.state === 'tainted' && progress.next?.step === 'retire'
 }
 
 function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: Instant): string {
@@ -120,21 +129,14 @@ function waitOf({ kind, state, certificate, not_after: end }: JsonObject, now: I
 
 const STANDBY = 'stands by: signs when the active one is tainted, or by writ ca activate'
 
+const SPENT = 'is trusted nowhere, and is retired when its time is up'
+
 const NEXT: Readonly<Record<string, string>> = {
   prepared: 'is published when it is due, or by writ ca publish',
   published: 'is activated when it is due, or by writ ca activate',
   active: 'signs; its successor is due before it ends',
   retiring: 'is retired when nothing it signed is in force',
   tainted: 'is revoked once its holders have renewed',
-}
-
-async function configOf(context: Context): Promise<Config> {
-  const { loadConfig } = await import('#server/index.ts')
-  return loadConfig({ data: context.data, environment: process.env })
-}
-
-function actor(): string {
-  return `local:${String(userInfo().uid)}`
 }
 
 async function prepareAuthority(context: Context, options: Options): Promise<void> {
@@ -189,33 +191,4 @@ async function prepareThere(context: Context, kind: string): Promise<Prepared> {
     readonly request: string | null
   }
   return { id: authority.id, request }
-}
-
-async function importCertificates(context: Context, options: Options, ...files: readonly string[]): Promise<void> {
-  const certificates = files.flatMap((file) => certificatesOf(readText(file))).map(({ der }) => der)
-  const imported =
-    options['offline'] === true ? await importHere(context, certificates) : await importThere(context, certificates)
-  report(context.terminal, {
-    said: `imported ${String(imported.length)}`,
-    facts: imported,
-    columns: ['id', 'kind', 'state', 'not_after'],
-    next: [options['offline'] === true ? 'writ server run' : 'writ ca status'],
-  })
-}
-
-async function importHere(context: Context, certificates: readonly Uint8Array[]): Promise<readonly JsonObject[]> {
-  const { importOffline } = await import('#server/index.ts')
-  const records = await importOffline(await configOf(context), actor(), certificates)
-  return records.map(({ id, kind, state, notAfter }) => ({ id, kind, state, not_after: toRfc3339(notAfter) }))
-}
-
-async function importThere(context: Context, certificates: readonly Uint8Array[]): Promise<readonly JsonObject[]> {
-  return context.withAdmin(async (admin) => {
-    const imported: JsonObject[] = []
-    for (const der of certificates) {
-      const json = { certificate: toPem('CERTIFICATE', der) }
-      imported.push((await admin.call({ method: 'POST', path: '/v1/authorities/import', json })) as JsonObject)
-    }
-    return imported
-  })
 }

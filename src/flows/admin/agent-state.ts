@@ -1,5 +1,6 @@
 import { record } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
+import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
 import { administers, registryError, type AgentRecord } from '#registry/index.ts'
 import {
@@ -35,7 +36,8 @@ interface Step {
 /**
  * Stops an agent: it gets nothing new, and all its tokens, with what was derived from them, are dead for good. Its
  * certificates stay; receivers on the feed refuse them while it is suspended.
- * @throws ROLE_REQUIRED, AGENT_UNKNOWN, AGENT_STATE, AGENT_CHANGED
+ * @throws ROLE_REQUIRED, AGENT_UNKNOWN, AGENT_STATE, AGENT_CHANGED, CUTOFF_OUTDATED when others keep issuing for it under
+ *   clocks ahead of ours
  */
 export function suspendAgent(ports: AdminPorts, caller: Caller, request: AgentStateRequest): Promise<AgentRecord> {
   return changeState(ports, caller, request, SUSPEND)
@@ -68,6 +70,9 @@ export function foreseeRetirement(
   return findChangeable(reader, caller, request, RETIRE)
 }
 
+/** A token may be issued between our looking for the last one and the commit. */
+const ATTEMPTS = 5
+
 const SUSPEND: Step = {
   type: 'agent.suspended',
   from: ['active'],
@@ -86,9 +91,15 @@ const RETIRE: Step = {
 function changeState(ports: AdminPorts, caller: Caller, request: AgentStateRequest, step: Step): Promise<AgentRecord> {
   const attempt = { type: step.type, actor: caller.name, object: `agent:${request.name}` }
   return recordingDenials(ports, attempt, async (watched) => {
-    // 1. Who may, and whether there is such a step from where the agent is.
-    const agent = await findChangeable(watched.reader, caller, request, step)
-    return applyStep(watched, caller, agent, step)
+    for (let left = ATTEMPTS - 1; ; left--) {
+      // 1. Who may, and whether there is such a step from where the agent is.
+      const agent = await findChangeable(watched.reader, caller, request, step)
+      try {
+        return await applyStep(watched, caller, agent, step)
+      } catch (error) {
+        if (left === 0 || !isWritError(error, 'CUTOFF_OUTDATED')) throw error
+      }
+    }
   })
 }
 
@@ -162,6 +173,9 @@ function cutOf(
   if (step.cut === null) return { guards: [], changes: [] }
   const before = step.cut.for === 'ever' ? FOR_EVER : pastEverything(by.at, by.last)
   const cut = { kind: step.cut.kind, value: agent.id, before, reason: step.type }
-  const { guard, change } = raiseCutoff(cut, by, () => revocationError('CUTOFF_OUTDATED'))
-  return { guards: [guard], changes: [change] }
+  const refuse = () => revocationError('CUTOFF_OUTDATED')
+  const { guard, change } = raiseCutoff(cut, by, refuse)
+  // Another replica's clock may be ahead of ours; what it has issued meanwhile has to be reached as well.
+  const where = { agent: agent.id, issuedAt: { gte: before } }
+  return { guards: [guard, { table: 'TaskToken', must: 'not-exist', where, refuse }], changes: [change] }
 }

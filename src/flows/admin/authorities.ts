@@ -12,6 +12,7 @@ import { toHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import type { Milliseconds } from '#kernel/instant.ts'
 import { NOTHING_BESIDES, type Besides } from '../approvals/besides.ts'
+import { importRootCrl, type ImportedCrl } from '../crl/import-root-crl.ts'
 import { importAuthority } from '../import-authority.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import { listAuthorities } from '../load-authorities.ts'
@@ -72,6 +73,16 @@ export function bringAuthority(ports: AuthorityPorts, caller: Caller, certificat
   return recordingDenials(ports, attempt, (watched) => {
     caller.requireRole('ca-admin')
     return importAuthority(watched, { actor: caller.name, certificate })
+  })
+}
+
+/** A CRL that a ceremony signed with a root. @throws ROLE_REQUIRED, and as `importRootCrl` */
+export function bringCrl(ports: AuthorityPorts, caller: Caller, crl: Bytes): Promise<ImportedCrl> {
+  const commitments = { crl: `sha-256:${toHex(sha256(crl))}` }
+  const attempt = { type: 'crl.imported', actor: caller.name, object: 'authority:unknown', commitments }
+  return recordingDenials(ports, attempt, (watched) => {
+    caller.requireRole('ca-admin')
+    return importRootCrl(watched, { actor: caller.name, crl })
   })
 }
 

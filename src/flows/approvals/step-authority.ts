@@ -21,7 +21,7 @@ export async function stepAuthorityApproved(
   { approval, breakGlass, ...step }: GatedStepRequest,
 ): Promise<Gated<StepOutcome>> {
   const passage = await passageOf(ports, caller, step, { approval, breakGlass })
-  if (passage.kind === 'asked') return passage
+  if (passage.kind !== 'open') return passage
   return { kind: 'done', answer: await stepAuthority(ports, caller, step, passage.besides) }
 }
 
@@ -30,13 +30,16 @@ async function passageOf(
   caller: Caller,
   step: StepRequest,
   terms: ApprovalTerms,
-): Promise<Passage> {
+): Promise<Passage | Extract<Gated<StepOutcome>, { readonly kind: 'done' }>> {
   const rule = ports.approvals.authority
   if (step.dryRun || rule.needed === 0 || !GATED.includes(step.step)) return OPEN
   // What cannot be done is refused to whoever asks, and not to the approvers.
   const foreseen = await stepAuthority(ports, caller, { ...step, dryRun: true })
-  // What was done before asks nobody again; a taint may say more of what is tainted already.
-  if (foreseen.length === 0 && step.step !== 'taint' && terms.approval === undefined) return OPEN
+  // What was done before asks nobody again, nor is it done again: it may have been taken back meanwhile. A taint may say
+  // more of what is tainted already.
+  if (foreseen.length === 0 && step.step !== 'taint' && terms.approval === undefined) {
+    return { kind: 'done', answer: foreseen }
+  }
   const kind = `authority.${step.step}`
   const attempt = { type: kind, actor: caller.name, object: `authority:${step.id}` }
   return recordingDenials(ports, attempt, (watched) =>

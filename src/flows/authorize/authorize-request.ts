@@ -5,6 +5,7 @@ import type { ResourceRecord } from '#registry/index.ts'
 import { faultOf } from '#revocation/index.ts'
 import type { StoryPorts } from '../ports.ts'
 import { recordingDenials } from '../recorded-story.ts'
+import { readTogether } from '../read-together.ts'
 import { readGrounds } from '../token-grounds.ts'
 import type { AskedRequest } from './asked-request.ts'
 import { authzError } from './errors.ts'
@@ -66,7 +67,9 @@ async function counting<Answer>({ unproven }: AuthorizePorts, attempt: () => Pro
 }
 
 /** As introspection has it (IN-3). */
-async function requireAlive({ reader, clock, profile }: AuthorizePorts, { claims }: TaskToken): Promise<void> {
+async function requireAlive(ports: AuthorizePorts, { claims }: TaskToken): Promise<void> {
+  const { clock, profile } = ports
+  const reader = readTogether(ports.reader)
   const record = await reader.find('TaskToken', { jti: claims.id })
   if (record === null) throw authzError('AUTHZ_TOKEN_INACTIVE')
   const fault = faultOf(await readGrounds(reader, record, profile.trustDomain.name), clock.now())

@@ -1,8 +1,10 @@
-import { DpopProof, type TaskToken } from '#jwt/index.ts'
+import { certificateThumbprint, DpopProof, spkiFromJwk, type TaskToken } from '#jwt/index.ts'
+import { toHex } from '#kernel/bytes.ts'
+import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { ResourceRecord } from '#registry/index.ts'
-import { certificateThumbprint } from '#jwt/index.ts'
+import { cutoffKey } from '#revocation/index.ts'
 import { authenticate, type AuthenticatePorts } from '../authenticate.ts'
 import { verifyTaskToken, type VerifyPorts } from '../subject-token.ts'
 import type { AskedRequest } from './asked-request.ts'
@@ -89,6 +91,7 @@ async function useProof(ports: ProvePorts, shown: Proof): Promise<void> {
   if (method === null || path === null || resource.url === null) throw authzError('AUTHZ_URL_MISSING')
   const bound = { accessToken: text, jkt: token.claims.confirmation.thumbprint }
   const proof = verifyProof(request.dpop, { method, uri: resource.url + path, now, bound })
+  await requireLivingKey(ports, proof, token)
   const row = { key: proof.replayKey, expiresAt: proof.rememberUntil }
   if (!(await ports.firsts.insertFirst('Replay', row))) throw authzError('AUTHZ_PROOF_REPLAYED')
 }
@@ -100,4 +103,11 @@ function verifyProof(...args: Parameters<typeof DpopProof.verify>): DpopProof {
     if (!isWritError(cause)) throw cause
     throw authzError('AUTHZ_PROOF_INVALID', { details: { reason: cause.code }, cause })
   }
+}
+
+/** A key that was taken back proves nothing, also where the certificate that the token rests on has another. */
+async function requireLivingKey({ reader }: ProvePorts, proof: DpopProof, { claims }: TaskToken): Promise<void> {
+  const key = cutoffKey('spki', toHex(sha256(spkiFromJwk(proof.key))))
+  const cutoff = await reader.find('Cutoff', { key, before: { gt: claims.issuedAt } })
+  if (cutoff !== null) throw authzError('AUTHZ_TOKEN_INACTIVE', { details: { fault: 'cut-off' } })
 }

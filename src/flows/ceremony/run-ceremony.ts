@@ -116,6 +116,7 @@ async function makeRoot(scene: Scene, order: NewRoot): Promise<OpenRoot> {
   const made = prepareAuthorityCertificate({
     candidate: candidateSigner(draft, signer),
     root: null,
+    crl: null,
     lifetime,
     name: { organization, commonName },
     issuance: profile,
@@ -230,7 +231,7 @@ async function signCrl({ ports, plan, transcript, now }: Scene, root: OpenRoot, 
   const { crls } = plan
   if (crls === null) throw ceremonyError('CEREMONY_CRLS')
   const thisUpdate = instant(wholeSecond(now) + index * crls.every)
-  const prepared = prepareCrl({
+  const prepared = await prepareCrl({
     signer: root.authority,
     entries: crls.revoked.map((revoked) => CrlEntry.of(revoked)),
     number: crls.firstNumber + BigInt(index),

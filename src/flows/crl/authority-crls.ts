@@ -1,8 +1,16 @@
 import type { AuthorityRecord, RevokingSigner } from '#authority/index.ts'
 import { toHex } from '#kernel/bytes.ts'
-import { instant, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
-import { COMPLETE, isCrlDue, isCrlOverdue, type CrlEntryRecord, type CrlRecord } from '#revocation/index.ts'
-import { parseCrl, type CrlEntry, type RevokedCertificate } from '#x509/index.ts'
+import { instant, MINUTE, SECOND, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import {
+  COMPLETE,
+  isCrlDue,
+  isCrlOverdue,
+  isStillToBegin,
+  type CrlEntryRecord,
+  type CrlRecord,
+} from '#revocation/index.ts'
+import { LINES_AT_ONCE, parseCrlInSlices, type CrlEntry, type RevokedCertificate } from '#x509/index.ts'
+import { otherWork } from '../other-work.ts'
 import type { ListQuery } from '../ports.ts'
 import type { CrlHealth, CrlPorts } from './ports.ts'
 import { distributionPointOf, publishCrl } from './publish-crl.ts'
@@ -13,6 +21,8 @@ const SPACING: Milliseconds = 2 * SECOND
 /** Large ones take their time to make: all of an authority get a twentieth of it, and still come within the minute (R13). */
 const SHARE = 20
 const LONGEST_SPACING: Milliseconds = 30 * SECOND
+/** While the clock is known to be wrong, no CRL can begin sooner than the last; that often it is seen whether it is right. */
+const RETRY: Milliseconds = MINUTE
 
 interface Scope {
   readonly name: string
@@ -24,6 +34,8 @@ interface Scope {
   notBefore: Milliseconds
   /** How long the last one took to make. */
   took: Milliseconds
+  /** One that is still to begin is not replaced before this; on the clock that cannot be set back. */
+  correctAt: Milliseconds
 }
 
 /**
@@ -41,8 +53,10 @@ export class AuthorityCrls {
     this.#ports = ports
     this.authority = authority
     this.#shards = Array.from({ length: crlShards }, (_, shard) => new ShardEntries(ports.reader, authority.id, shard))
-    // Where no certificate names a shard, there is nothing that a CRL of one could say of itself.
-    const parts = statusUrl === null ? [] : this.#shards.map((shard, index) => scopeOf(String(index), [shard]))
+    // Where no certificate names a shard, there is nothing that a CRL of one could say of itself: without a place to
+    // publish, and under a root, which signs few.
+    const isParted = statusUrl !== null && authority.kind === 'x509'
+    const parts = !isParted ? [] : this.#shards.map((shard, index) => scopeOf(String(index), [shard]))
     this.#scopes = new Map([...parts, scopeOf(COMPLETE, this.#shards)].map((scope) => [scope.name, scope]))
   }
 
@@ -55,7 +69,7 @@ export class AuthorityCrls {
     }
     for (const shard of this.#shards) await shard.catchUp(this.#ports.clock.now())
     // By what they list and not by when: whoever held the lease before may have had another clock.
-    for (const scope of this.#scopes.values()) scope.isStale = !isUpToDate(scope, this.#pointOf(scope.name))
+    for (const scope of this.#scopes.values()) scope.isStale = !(await isUpToDate(scope, this.#pointOf(scope.name)))
   }
 
   #pointOf(scope: string): string | null {
@@ -96,7 +110,10 @@ export class AuthorityCrls {
   due(now: Instant, monotonic: Milliseconds): readonly string[] {
     const { notAfter: end } = this.authority
     const due = [...this.#scopes.values()].filter(
-      ({ isStale, previous, notBefore }) => isCrlDue({ previous, end }, now) || (isStale && monotonic >= notBefore),
+      ({ isStale, previous, notBefore, correctAt }) =>
+        isCrlDue({ previous, end }, now) ||
+        (isStale && monotonic >= notBefore) ||
+        (isStillToBegin(previous, now) && monotonic >= correctAt),
     )
     return due.map(({ name }) => name)
   }
@@ -108,8 +125,11 @@ export class AuthorityCrls {
     const { clock } = this.#ports
     const { previous } = scope
     const began = clock.monotonic()
-    const listed = (thisUpdate: Instant): readonly CrlEntry[] =>
-      scope.shards.flatMap((shard) => shard.listed(thisUpdate, previous))
+    const listed = (thisUpdate: Instant): readonly CrlEntry[] => {
+      // One from a time that has not come was issued before the end of what it left out.
+      const last = previous !== null && previous.thisUpdate > thisUpdate ? null : previous
+      return scope.shards.flatMap((shard) => shard.listed(thisUpdate, last))
+    }
     // What comes while it is made is for the next one.
     scope.isStale = false
     try {
@@ -119,6 +139,7 @@ export class AuthorityCrls {
       throw error
     }
     scope.took = clock.monotonic() - began
+    scope.correctAt = isStillToBegin(scope.previous, clock.now()) ? began + RETRY : 0
     const together = [...this.#scopes.values()].reduce((sum, { took }) => sum + took, 0)
     scope.notBefore = began + Math.min(LONGEST_SPACING, Math.max(SPACING, together * SHARE))
   }
@@ -158,18 +179,31 @@ export class AuthorityCrls {
 const ROWS = 200
 
 function scopeOf(name: string, shards: readonly ShardEntries[]): Scope {
-  return { name, shards, previous: null, isStale: false, notBefore: 0, took: 0 }
+  return { name, shards, previous: null, isStale: false, notBefore: 0, took: 0, correctAt: 0 }
 }
 
 /** Whether what was published last says exactly what its successor would. */
-function isUpToDate({ previous, shards }: Scope, point: string | null): boolean {
+async function isUpToDate({ previous, shards }: Scope, point: string | null): Promise<boolean> {
   if (previous === null) return false
   const { der, thisUpdate } = previous
-  const published = parseCrl(der, { maxBytes: der.length, maxEntries: der.length })
+  const published = await parseCrlInSlices(der, { maxBytes: der.length, maxEntries: der.length }, otherWork)
   if ((published.scope?.distributionPoint ?? null) !== point) return false
   const now = shards.flatMap((shard) => shard.listed(thisUpdate, previous))
-  const known = new Set(published.entries.map(lineOf))
-  return now.length === known.size && now.every((entry) => known.has(lineOf(entry)))
+  if (now.length !== published.entries.length) return false
+  const known = new Set<string>()
+  await eachInTurn(published.entries, (entry) => known.add(lineOf(entry)))
+  let isSame = true
+  await eachInTurn(now, (entry) => {
+    isSame &&= known.has(lineOf(entry))
+  })
+  return isSame
+}
+
+async function eachInTurn<Line>(lines: readonly Line[], work: (line: Line) => unknown): Promise<void> {
+  for (const [index, line] of lines.entries()) {
+    work(line)
+    if (index % LINES_AT_ONCE === 0) await otherWork()
+  }
 }
 
 function lineOf({ serial, reason }: RevokedCertificate): string {

@@ -1,4 +1,4 @@
-import type { AuthorityRecord } from '#authority/index.ts'
+import { isOfflineRoot, type AuthorityRecord } from '#authority/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import { issuesCrls, type CrlEntryRecord } from '#revocation/index.ts'
@@ -11,6 +11,8 @@ import { forgetSpent } from './forget-spent.ts'
 const LOOK_AROUND: Milliseconds = 3 * SECOND
 /** An authority whose key cannot be reached is tried again after this. */
 const RETRY: Milliseconds = 5 * SECOND
+/** A root's may be away for long, and its CRLs change seldom. */
+const RETRY_ROOT: Milliseconds = MINUTE
 const CLEAN: Milliseconds = 10 * MINUTE
 /** How many are signed at once. */
 const AT_ONCE = 8
@@ -49,9 +51,9 @@ export class CrlPublisher {
   /** Answers how many CRLs it has published. @throws what the store throws while reading */
   async run(): Promise<number> {
     const { clock, authorities, crlObserver } = this.#ports
-    // 1. The authorities that have anything to say; of others nothing is kept.
+    // 1. The authorities that have anything to say, roots at hand among them; of others nothing is kept.
     const now = clock.now()
-    const records = authorities.current().records.filter((authority) => issuesCrls(authority, now))
+    const records = authorities.current().records.filter((one) => issuesCrls(one, now) && !isOfflineRoot(one))
     this.#keepOnly(records)
     // 2. What was added since the last time: told of, or found.
     for (const record of records) await this.#load(record)
@@ -112,13 +114,13 @@ export class CrlPublisher {
 
   #onFailure(crls: AuthorityCrls, error: unknown): void {
     const { clock, crlObserver } = this.#ports
-    const { id } = crls.authority
+    const { id, kind } = crls.authority
     if (isWritError(error, 'CRL_CHANGED')) {
       // Another replica is at it: begin with what it has published.
       this.#authorities.delete(id)
       return
     }
-    this.#retryAt.set(id, clock.monotonic() + RETRY)
+    this.#retryAt.set(id, clock.monotonic() + (kind === 'x509-root' ? RETRY_ROOT : RETRY))
     crlObserver.onFailure(id, error, crls.isOverdue(clock.now()))
   }
 

@@ -2,9 +2,10 @@ import type { AuthoritySource } from '#authority/index.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { sha256Hex } from '#kernel/digest.ts'
 import { SECOND, type Milliseconds } from '#kernel/instant.ts'
-import { COMPLETE, crlId, revocationError, type CrlRecord } from '#revocation/index.ts'
+import { COMPLETE, revocationError, type CrlRecord } from '#revocation/index.ts'
 import type { Reader } from '../ports.ts'
 import type { CrlKeeper } from './ports.ts'
+import { placeOf, rootNamed, rootPlaceOf, type CrlPlace } from './root-crls.ts'
 
 /** How far this replica may be behind the one that publishes. */
 const BEHIND: Milliseconds = SECOND
@@ -41,53 +42,67 @@ export class CrlShelf implements CrlKeeper {
   }
 
   keep(crl: CrlRecord): void {
-    const known = this.#places.get(crl.id)
+    this.#keep(crl.id, crl)
+  }
+
+  #keep(key: string, crl: CrlRecord): void {
+    const known = this.#places.get(key)
     const freshUntil = this.#options.clock.monotonic() + BEHIND
     if (known === undefined || known.crl.number < crl.number) {
-      this.#places.set(crl.id, { crl: { ...crl, digest: sha256Hex(crl.der) }, freshUntil })
+      this.#places.set(key, { crl: { ...crl, digest: sha256Hex(crl.der) }, freshUntil })
     } else {
       known.freshUntil = freshUntil
     }
   }
 
   /**
-   * The CRL of a shard of an authority, or the one of everything.
+   * The CRL of a shard of an authority, or the one of everything; of a root by its name, see `rootCrlName`.
    * @throws CRL_NOT_FOUND; what the store throws when none was ever read here
    */
   async find(authority: string, scope: string): Promise<ServedCrl> {
     // Names that nothing has are not looked up: anybody can ask.
-    if (!this.#exists(authority, scope)) throw notFound(authority, scope)
-    const id = crlId(authority, scope)
-    const known = this.#places.get(id)
-    if (known === undefined) return this.#read(id)
+    const place = this.#placeOf(authority, scope)
+    if (place === null) throw notFound(authority, scope)
+    const known = this.#places.get(place.key)
+    if (known === undefined) return this.#read(place)
     if (this.#options.clock.monotonic() < known.freshUntil) return known.crl
-    return this.#refresh(id, known)
+    return this.#refresh(place, known)
   }
 
-  #exists(authority: string, scope: string): boolean {
-    const isScope = scope === COMPLETE || (/^(?:0|[1-9]\d{0,3})$/.test(scope) && Number(scope) < this.#options.shards)
-    return isScope && this.#options.authorities.current().find(authority)?.kind === 'x509'
+  #placeOf(authority: string, scope: string): CrlPlace | null {
+    const current = this.#options.authorities.current()
+    const isShard = /^(?:0|[1-9]\d{0,3})$/.test(scope) && Number(scope) < this.#options.shards
+    if (isShard || scope === COMPLETE) {
+      if (current.find(authority)?.kind === 'x509') return placeOf(authority, scope)
+    }
+    const root = scope === COMPLETE ? rootNamed(authority, current.records) : undefined
+    return root === undefined ? null : rootPlaceOf(root)
   }
 
-  async #read(id: string): Promise<ServedCrl> {
-    const row = await this.#options.reader.find('Crl', { id })
-    if (row === null) throw notFound(id, '')
-    this.keep(row)
-    return this.#places.get(id)?.crl ?? { ...row, digest: sha256Hex(row.der) }
+  async #read(place: CrlPlace): Promise<ServedCrl> {
+    const { reader, clock } = this.#options
+    const row = await place.newest(reader, NONE, clock.now())
+    if (row === null) throw notFound(place.key, '')
+    this.#keep(place.key, row)
+    return this.#places.get(place.key)?.crl ?? { ...row, digest: sha256Hex(row.der) }
   }
 
   /** Only a newer one is read whole. */
-  async #refresh(id: string, known: Place): Promise<ServedCrl> {
-    known.freshUntil = this.#options.clock.monotonic() + BEHIND
+  async #refresh(place: CrlPlace, known: Place): Promise<ServedCrl> {
+    const { reader, clock } = this.#options
+    known.freshUntil = clock.monotonic() + BEHIND
     try {
-      const newer = await this.#options.reader.find('Crl', { id, number: { gt: known.crl.number } })
-      if (newer !== null) this.keep(newer)
+      const newer = await place.newest(reader, known.crl.number, clock.now())
+      if (newer !== null) this.#keep(place.key, newer)
     } catch {
       // The store is away: what was published last is still the newest that anybody has.
     }
-    return this.#places.get(id)?.crl ?? known.crl
+    return this.#places.get(place.key)?.crl ?? known.crl
   }
 }
+
+/** Below every number. */
+const NONE = -1
 
 function notFound(authority: string, scope: string): ReturnType<typeof revocationError> {
   return revocationError('CRL_NOT_FOUND', { details: { authority, scope } })

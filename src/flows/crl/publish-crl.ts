@@ -7,6 +7,7 @@ import type { Instant } from '#kernel/instant.ts'
 import { COMPLETE, crlId, crlTimes, nextCrlNumber, revocationError, type CrlRecord } from '#revocation/index.ts'
 import type { CrlEntry } from '#x509/index.ts'
 import type { Change, Commit, Guard } from '../ports.ts'
+import { otherWork } from '../other-work.ts'
 import type { CrlPorts } from './ports.ts'
 
 export interface CrlOrder {
@@ -34,13 +35,14 @@ export async function publishCrl(ports: CrlPorts, order: CrlOrder): Promise<CrlR
   const number = nextCrlNumber(previous, moment.now)
   // 2. Build what is to be signed.
   const point = distributionPointOf(profile.statusUrl, authority, scope)
-  const prepared = prepareCrl({
+  const content = {
     signer,
     entries: order.listed(times.thisUpdate),
     number: BigInt(number),
     ...times,
     ...(point === null ? {} : { scope: { distributionPoint: point, only: undefined } }),
-  })
+  }
+  const prepared = await prepareCrl(content, otherWork)
   // 3. Commit the intent with its audit leaf, if nothing was published meanwhile.
   const leaf = { object: prepared.object, scope, commitments: prepared.commitments }
   const guards = [unchanged(authority, scope, previous)]

@@ -30,6 +30,17 @@ export function textOf(frames: readonly Frame[], position: number | null): strin
     .join('')
 }
 
+/** Frames that are written at a time: one event may be thousands, and every reader is waited for. */
+const AT_ONCE = 500
+
+/** All frames of a position in pieces, made one by one; none of them lets a reader continue but the last. */
+export function* piecesOf(frames: readonly Frame[], position: number | null): Generator<string> {
+  for (let first = 0; first < frames.length; first += AT_ONCE) {
+    const isLast = first + AT_ONCE >= frames.length
+    yield textOf(frames.slice(first, first + AT_ONCE), isLast ? position : null)
+  }
+}
+
 /** Each frame once, in the order of the first of its kind. */
 export function different(frames: readonly Frame[]): readonly Frame[] {
   return [...new Map(frames.map((one) => [one.text, one])).values()]

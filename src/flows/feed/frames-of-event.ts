@@ -1,10 +1,10 @@
 import { instant, toRfc3339 } from '#kernel/instant.ts'
 import type { JsonObject, JsonValue } from '#kernel/json.ts'
 import { noticedCuts, noticedSerials } from '../revoke/noticed.ts'
+import { tokensRestingOn } from '../revoke/resting-tokens.ts'
 import type { SequencedEvent } from './follow.ts'
 import { different, frame, type Frame } from './frame.ts'
 import { certificateFrames, framesOfCutoff, tokenFrames, type FramePorts } from './frames-of-cutoff.ts'
-import { tokensOfCertificates } from './tokens.ts'
 
 type OfType = (ports: FramePorts, data: JsonObject) => Promise<readonly Frame[]>
 
@@ -62,8 +62,9 @@ async function revokedAlone({ reader, clock }: FramePorts, data: JsonObject): Pr
   const serials = noticedSerials(data)
   if (serials.length === 0) return []
   const rows = await reader.list('Certificate', { where: { serial: { in: serials } }, limit: 1000 })
-  const tokens = await tokensOfCertificates(reader, rows, clock.now())
-  return [...(await certificateFrames(reader, rows)), ...tokenFrames(tokens)]
+  const frames = [...(await certificateFrames(reader, rows))]
+  for await (const tokens of tokensRestingOn(reader, rows, clock.now())) frames.push(...tokenFrames(tokens))
+  return frames
 }
 
 function textOf(value: JsonValue | undefined): string {

@@ -1,9 +1,14 @@
 import { DAY, HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
 import type { CutoffRecord } from '#revocation/index.ts'
+import { revocationsBehind } from '../crl/revocations-told.ts'
 import type { Reader } from '../ports.ts'
 import { cutoffsSince } from '../revoke/cutoffs-since.ts'
+import { noticedCuts } from '../revoke/noticed.ts'
+import type { Cut } from '../revoke/reach.ts'
+import { positionBefore } from '../revoke/start-position.ts'
 import { frame, type Frame } from './frame.ts'
 import { certificateFrames, framesOfCutoff, TOKENS_ONLY, type FramePorts } from './frames-of-cutoff.ts'
+import { framesOfEvent } from './frames-of-event.ts'
 
 /** Certificates of agents live a day at most: what was cut off longer ago has run out, whatever it was. */
 const REACHED = DAY + HOUR
@@ -19,8 +24,34 @@ export async function* fullView(ports: FramePorts): AsyncGenerator<readonly Fram
   const { reader, clock } = ports
   const now = clock.now()
   yield* agentStates(ports)
-  for await (const cutoffs of cutoffsSince(reader, wholeHour(now - REACHED))) yield* framesOfPage(ports, cutoffs, now)
+  const told = new Set<string>()
+  yield* endedOfLate(ports, now, told)
+  for await (const page of cutoffsSince(reader, wholeHour(now - REACHED))) {
+    const cutoffs = page.filter((cutoff) => !told.has(nameOf(cutoff)))
+    yield* framesOfPage(ports, cutoffs, now)
+  }
   yield* revokedRows(reader, now)
+}
+
+/**
+ * What can have ended living tokens, by position: a replica whose clock is wrong may revoke, and certificates that were
+ * revoked alone leave no cutoff by which their tokens would be found. `told` is given the cutoffs that are dealt with.
+ */
+async function* endedOfLate(ports: FramePorts, now: Instant, told: Set<string>): AsyncGenerator<readonly Frame[]> {
+  let position = await positionBefore(ports.reader, instant(Math.max(0, now - TOKENS_REACHED)))
+  for (;;) {
+    const { events, next } = await revocationsBehind(ports.reader, position)
+    for (const event of events) {
+      yield await framesOfEvent(ports, event)
+      for (const cut of await noticedCuts(ports, event.data)) told.add(nameOf(cut))
+    }
+    if (next === position) return
+    position = next
+  }
+}
+
+function nameOf({ kind, value, before }: Cut): string {
+  return [kind, value, before].join('\n')
 }
 
 /** The same question for an hour, so that what is kept of it does not pile up. */

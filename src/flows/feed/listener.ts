@@ -7,7 +7,10 @@ export interface Batch {
   readonly frames: readonly Frame[]
 }
 
-/** Characters that wait for a reader who is slow; one who is slower is cut off. */
+/**
+ * Characters that wait for a reader who is slow; one who is slower is cut off. What is of one event alone may be more:
+ * all readers share it, and whoever came back would be given the same.
+ */
 export const MOST_WAITING = 1024 * 1024
 
 /** The queue of one stream. */
@@ -34,8 +37,9 @@ export class Listener {
     if (own.length === 0 && last?.frames.length === 0)
       this.#waiting[this.#waiting.length - 1] = { position, frames: [] }
     else this.#waiting.push({ position, frames: own })
+    const before = this.#length
     this.#length += own.reduce((sum, { text }) => sum + text.length, 0)
-    if (this.#length > MOST_WAITING) this.#overflow()
+    if (before > 0 && this.#length > MOST_WAITING) this.#overflow()
     this.#wake?.()
   }
 

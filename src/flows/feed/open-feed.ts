@@ -4,7 +4,7 @@ import { resourcesOf } from './audiences.ts'
 import { feedError } from './errors.ts'
 import type { FeedHub } from './feed-hub.ts'
 import { newestPosition, oldestPosition, readEvents } from './follow.ts'
-import { concerns, frame, textOf, type Frame } from './frame.ts'
+import { concerns, frame, piecesOf, textOf, type Frame } from './frame.ts'
 import type { FramePorts } from './frames-of-cutoff.ts'
 import { framesOfEvent, isQuiet } from './frames-of-event.ts'
 import { fullView } from './full-view.ts'
@@ -66,7 +66,7 @@ async function* streamOf(ports: FeedPorts, request: FeedRequest, start: Start): 
     for await (const { position, frames } of past) {
       const own = frames.filter((one) => concerns(one, audiences))
       feed.sent(own.length)
-      if (own.length > 0) yield textOf(own, position)
+      yield* piecesOf(own, position)
       if (isGone(request)) return
     }
     const sequence = Number(authorities.current().sequence)
@@ -91,7 +91,7 @@ async function* live(
     if (!isSame(resources, audiences)) throw feedError('FEED_AUDIENCES_CHANGED')
     for (const { position, frames } of batches) {
       ports.feed.sent(frames.length)
-      if (frames.length > 0) yield textOf(frames, position)
+      yield* piecesOf(frames, position)
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Instant } from '#kernel/instant.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
 import type { Cut } from '../revoke/reach.ts'
+import { readSerials } from '../revoke/resting-tokens.ts'
 
 const PAGE = 1000
 
@@ -27,26 +28,18 @@ export async function* tokensUnderAuthority(
   now: Instant,
 ): AsyncGenerator<readonly TaskTokenRecord[]> {
   for await (const tokens of livingTokens(reader, now)) {
-    const serials = [...new Set(tokens.map(({ certificate }) => certificate))]
-    const where = { serial: { in: serials }, authority: cut.value, issuedAt: { lt: cut.before } } as const
-    const dead = new Set((await reader.list('Certificate', { where, limit: PAGE })).map(({ serial }) => serial))
-    yield tokens.filter(({ certificate }) => dead.has(certificate))
+    const serialsOf = await readSerials(reader, tokens)
+    const dead = await cutOffAmong(reader, cut, [...new Set(tokens.flatMap(serialsOf))])
+    yield tokens.filter((token) => serialsOf(token).some((serial) => dead.has(serial)))
   }
 }
 
-/** The tokens that rest on these certificates. */
-export async function tokensOfCertificates(
-  reader: Reader,
-  certificates: readonly { readonly serial: string; readonly agent: string | null }[],
-  now: Instant,
-): Promise<readonly TaskTokenRecord[]> {
-  const serials = new Set(certificates.map(({ serial }) => serial))
-  const agents = [...new Set(certificates.flatMap(({ agent }) => (agent === null ? [] : [agent])))]
-  const found: TaskTokenRecord[] = []
-  for (const agent of agents) {
-    const where = { agent, expiresAt: { gt: now } }
-    const tokens = await reader.list('TaskToken', { where, orderBy: 'issuedAt', direction: 'descending', limit: PAGE })
-    found.push(...tokens.filter(({ certificate }) => serials.has(certificate)))
+async function cutOffAmong(reader: Reader, cut: Cut, serials: readonly string[]): Promise<ReadonlySet<string>> {
+  const dead = new Set<string>()
+  for (let first = 0; first < serials.length; first += PAGE) {
+    const some = serials.slice(first, first + PAGE)
+    const where = { serial: { in: some }, authority: cut.value, issuedAt: { lt: cut.before } } as const
+    for (const { serial } of await reader.list('Certificate', { where, limit: PAGE })) dead.add(serial)
   }
-  return found
+  return dead
 }

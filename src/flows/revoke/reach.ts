@@ -4,12 +4,12 @@ import type { InstanceRecord } from '#registry/index.ts'
 import type { CutoffRecord } from '#revocation/index.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader, Where } from '../ports.ts'
-import { PRIMARY_KEYS, type TableName, type Tables } from '../tables.ts'
+import type { TableName } from '../tables.ts'
+import { pages } from './pages.ts'
+import { tokensRestingOn } from './resting-tokens.ts'
 
 /** X of a cutoff, and how far it reaches. */
 export type Cut = Pick<CutoffRecord, 'kind' | 'value' | 'before'>
-
-const PAGE = 1000
 
 /**
  * Spells a cutoff out: every certificate that it takes back and that has not run out, page by page. Cutoffs that reach
@@ -72,19 +72,14 @@ async function* tokensUnder(reader: Reader, cut: Cut, now: Instant): AsyncGenera
   yield* tokensOfCertificates(reader, cut, now)
 }
 
-/** Tokens die with the certificate that their chain began under, and with the instance that holds them. */
+/** Tokens die with the certificates that they were issued under, and with those of every token above them. */
 async function* tokensOfCertificates(
   reader: Reader,
   cut: Cut,
   now: Instant,
 ): AsyncGenerator<readonly TaskTokenRecord[]> {
   for await (const certificates of certificatesCutOff(reader, cut, now)) {
-    const serials = new Set(certificates.map(({ serial }) => serial))
-    const agents = [...new Set(certificates.flatMap(({ agent }) => (agent === null ? [] : [agent])))]
-    if (agents.length === 0) continue
-    for await (const page of pages(reader, 'TaskToken', { agent: { in: agents }, expiresAt: { gt: now } })) {
-      yield page.filter(({ certificate }) => serials.has(certificate))
-    }
+    yield* tokensRestingOn(reader, certificates, now)
   }
 }
 
@@ -126,19 +121,4 @@ const TOKENS_BY: By<'TaskToken'> = {
   actor: (agent) => ({ agent }),
   agent: (agent) => ({ agent }),
   task: (task) => ({ task }),
-}
-
-/** Everything that fits, in pages of the primary key: nobody is missed when rows are added meanwhile. */
-async function* pages<Table extends TableName>(
-  reader: Reader,
-  table: Table,
-  where: Where<Table>,
-): AsyncGenerator<readonly Tables[Table][]> {
-  const key = PRIMARY_KEYS[table]
-  for (let after: string | undefined; ;) {
-    const page = await reader.list(table, { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
-    if (page.length > 0) yield page
-    if (page.length < PAGE) return
-    after = (page.at(-1) as unknown as Readonly<Record<string, string>>)[key]
-  }
 }

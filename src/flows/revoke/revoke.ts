@@ -4,7 +4,7 @@ import type { IssuanceProfile } from '#issuance/index.ts'
 import { toHex, utf8 } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { instant, type Instant } from '#kernel/instant.ts'
+import type { Instant } from '#kernel/instant.ts'
 import {
   cutoffKey,
   FOR_EVER,
@@ -24,6 +24,7 @@ import { changeTask } from '../change-task.ts'
 import type { Guard, Reader, StoryPorts } from '../ports.ts'
 import { recordingDenials, type Attempt } from '../recorded-story.ts'
 import { findHits, findIndexedHits, type RevocationHits } from './hits.ts'
+import { lastIssueTime, nothingIssuedSince } from './last-issue.ts'
 import { findTarget, type Reached, type Rights, type RevocationRequest, type Target } from './target.ts'
 
 export interface RevokePorts extends StoryPorts {
@@ -171,12 +172,13 @@ async function cutOff(
 ): Promise<NewCut | null> {
   const { kind, value } = reached
   const stored = await reader.find('Cutoff', { key: cutoffKey(kind, value) })
-  const before = reached.for === 'ever' ? FOR_EVER : pastEverything(by.at, await lastIssue(reader, reached, by.at))
+  const before = reached.for === 'ever' ? FOR_EVER : pastEverything(await lastIssueTime(reader, by.at))
   if (isDone(stored, before, reason)) return null
   const refuse = () => revocationError('CUTOFF_OUTDATED')
   const raised = raiseCutoff({ kind, value, before, reason: keptReason(stored, reason) }, by, refuse)
+  const since = reached.for === 'ever' ? [] : nothingIssuedSince(before)
   return {
-    guards: [raised.guard, unchanged(stored, raised.change.row.key), ...noneSince(reached, before)],
+    guards: [raised.guard, unchanged(stored, raised.change.row.key), ...since],
     change: raised.change,
   }
 }
@@ -188,33 +190,6 @@ function unchanged(stored: CutoffRecord | null, key: string): Guard {
   const { before, reason } = stored
   return { table: 'Cutoff', must: 'exist', where: { key, before, reason }, refuse }
 }
-
-/** Another replica's clock may be ahead of ours; what it has issued meanwhile has to be reached as well. */
-function noneSince(reached: Reached, before: Instant): readonly Guard[] {
-  if (reached.for === 'ever') return []
-  const refuse = () => revocationError('CUTOFF_OUTDATED')
-  if (reached.kind === 'subject') {
-    // A token lives past its issue, so the index of expiries finds those that matter.
-    const where = { expiresAt: { gt: before }, issuedAt: { gte: before } }
-    return [{ table: 'TaskToken', must: 'not-exist', where, refuse }]
-  }
-  const where = { state: { in: LIVING }, issuedAt: { gte: before } }
-  return [{ table: 'Certificate', must: 'not-exist', where, refuse }]
-}
-
-/** The highest issue time on record that such a cutoff has to reach: what was issued up to now it reaches anyway. */
-async function lastIssue(reader: Reader, { kind }: Reached, now: Instant): Promise<Instant> {
-  const later = { issuedAt: { gt: now } } as const
-  const rows =
-    kind === 'subject'
-      ? await reader.list('TaskToken', { where: { ...later, expiresAt: { gt: now } }, limit: MOST_AHEAD })
-      : await reader.list('Certificate', { where: { ...later, state: { in: LIVING } }, limit: MOST_AHEAD })
-  return instant(Math.max(now, ...rows.map(({ issuedAt }) => issuedAt)))
-}
-
-/** What replicas whose clocks are ahead have issued; if there is more, the guard finds it and the next attempt too. */
-const MOST_AHEAD = 1000
-const LIVING = ['intent', 'issued'] as const
 
 /** Users are personal data: the log and the events have their digest. */
 function publicValue({ handle, value }: RevocationRequest): string {

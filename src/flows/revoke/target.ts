@@ -87,7 +87,7 @@ const FINDERS: Readonly<Record<RevocationHandle, Find>> = {
   agent: findAgent,
   lineage: findLineage,
   key: findKey,
-  authority: async ({ reader, request }) => found(request, await reader.find('Authority', { id: request.value })),
+  authority: findAuthority,
   node: async ({ reader, request }) => found(request, await reader.find('Node', { id: request.value })),
   task: findTask,
   token: findToken,
@@ -103,6 +103,17 @@ const FINDERS: Readonly<Record<RevocationHandle, Find>> = {
   // Whoever writes the name of it knows what they are doing.
   'trust-domain': ({ request, trustDomain }) =>
     Promise.resolve(found(request, request.value === trustDomain ? {} : null)),
+}
+
+/**
+ * One that never signs again is cut off for ever: whoever has its key could write any time of issue into what it makes,
+ * and under a root that stays nothing else would tell.
+ */
+async function findAuthority({ reader, request }: Asked): Promise<Target> {
+  const authority = await reader.find('Authority', { id: request.value })
+  const target = found(request, authority)
+  const isOver = authority?.state === 'tainted' || authority?.state === 'retired'
+  return isOver ? { ...target, cut: { ...REACH.authority, value: request.value, for: 'ever' } } : target
 }
 
 function target(request: RevocationRequest, parts: Partial<Target>): Target {

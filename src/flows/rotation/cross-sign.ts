@@ -11,6 +11,7 @@ import { prepareCrossCertificate, sign } from '#issuance/index.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { parsePublicKey } from '#x509/index.ts'
+import { publishedCrl } from '../ceremony/locations.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import type { Guard, Keys, Reader } from '../ports.ts'
 import { recordIntent, recordIssued } from '../record-certificate.ts'
@@ -41,7 +42,8 @@ export async function crossSign(
   const root = await openRoot(keys, present)
   const signer = candidateSigner(candidate, await keys.open(candidate.keyReference, candidate.publicKey))
   // 2. Build it, and lint it.
-  const made = prepareCrossCertificate({ candidate: signer, root, issuance: profile, issuedAt, random })
+  const crl = publishedCrl(profile, root)
+  const made = prepareCrossCertificate({ candidate: signer, root, crl, issuance: profile, issuedAt, random })
   // 3. Commit the intent with its audit leaf, as long as the root still signs.
   const receipt = await recordIntent(journal, {
     made,

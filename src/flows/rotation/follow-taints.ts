@@ -3,14 +3,13 @@ import type { AuthorityRecord } from '#authority/index.ts'
 import type { CertificateRecord } from '#issuance/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { instant, type Instant } from '#kernel/instant.ts'
-import { cutoffKey, FOR_EVER } from '#revocation/index.ts'
 import type { AuthorityPorts } from '../issuance-ports.ts'
 import { listAuthorities } from '../load-authorities.ts'
 import type { Commit, Reader } from '../ports.ts'
 import { takeStep } from '../transition-authority.ts'
 import { inForce } from './gates.ts'
 import { deadlineMark } from './deadline.ts'
-import { cutOffAuthority, hasCertificates } from './taints.ts'
+import { cutOffAuthority, hasCertificates, isCutOff } from './taints.ts'
 
 /**
  * Goes on with every tainted authority, from whatever is in the store: once all who held its certificates have new
@@ -48,11 +47,6 @@ async function follow(ports: AuthorityPorts, actor: string, authority: Authority
   // 3. Then it is over.
   await takeStep(ports, { actor, id: authority.id, step: 'retire', expectedVersion: authority.version })
   return 1
-}
-
-async function isCutOff(reader: Reader, { id }: AuthorityRecord): Promise<boolean> {
-  const cutoff = await reader.find('Cutoff', { key: cutoffKey('authority', id), before: { gte: FOR_EVER } })
-  return cutoff !== null
 }
 
 async function cutOff(ports: AuthorityPorts, actor: string, authority: AuthorityRecord): Promise<void> {

@@ -3,6 +3,7 @@ import {
   adoptionOf,
   isMeasured,
   retirementGate,
+  sequenceOf,
   sequenceWith,
   type Adoption,
   type AdoptionFacts,
@@ -12,6 +13,7 @@ import {
 } from '#authority/index.ts'
 import { PROFILES, type CertificateRecord } from '#issuance/index.ts'
 import type { Instant } from '#kernel/instant.ts'
+import { listAuthorities } from '../load-authorities.ts'
 import type { Reader } from '../ports.ts'
 
 const PAGE = 1000
@@ -44,9 +46,18 @@ export async function readAdoption(reader: Reader, { subject, records, now }: Ga
   return wanted === null ? null : adoptionOf(wanted, await readAdoptionFacts(reader, now))
 }
 
+/**
+ * A sequence that no bundle has had yet is that of a store from before a backup was restored, or made up: what its
+ * bundle holds nobody knows.
+ */
 export async function readAdoptionFacts(reader: Reader, now: Instant): Promise<AdoptionFacts> {
   const [{ living, complete }, receivers] = await Promise.all([readLiving(reader, now), readReceivers(reader)])
-  return { living, complete: complete && receivers.length < PAGE, receivers }
+  // Read last, so that nobody can have fetched a later one.
+  const newest = sequenceOf(await listAuthorities(reader))
+  const believed = living.map((one) =>
+    one.sequence !== null && one.sequence > newest ? { ...one, sequence: null } : one,
+  )
+  return { living: believed, complete: complete && receivers.length < PAGE, receivers }
 }
 
 async function readReceivers(reader: Reader): Promise<readonly (readonly string[])[]> {

@@ -1,6 +1,7 @@
 import {
   authorityError,
   isStepDone,
+  isTrusted,
   standIn,
   transition,
   type AuthorityRecord,
@@ -42,9 +43,12 @@ export function planStep(situation: Situation): readonly AuthorityTransition[] {
   }
 }
 
-/** Who names the version that they saw wanted to change that one. @throws AUTHORITY_CHANGED */
+/**
+ * Who names the version that they saw wanted to change that one. Of one that is tainted they may say still that somebody
+ * has its key. @throws AUTHORITY_CHANGED
+ */
 function done({ order, subject }: Situation): readonly AuthorityTransition[] {
-  if (order.expectedVersion === undefined) return []
+  if (order.expectedVersion === undefined || order.compromised === true) return []
   throw authorityError('AUTHORITY_CHANGED', { details: { authority: order.id, state: subject.state } })
 }
 
@@ -58,11 +62,14 @@ function planActivation({ subject, records, gate, now }: Situation): readonly Au
   return current === undefined ? [activation] : [transition(current, 'supersede', now), activation]
 }
 
-/** The latest predecessor signs again; what came after it stays published, so that nothing it signed is refused. */
+/**
+ * The latest predecessor that others trust still signs again; what came after it stays published, so that nothing it
+ * signed is refused.
+ */
 function planRollback({ subject, records, now }: Situation): readonly AuthorityTransition[] {
   const withdrawal = transition(subject, 'withdraw', now)
   const [predecessor] = records
-    .filter(({ kind, state }) => kind === subject.kind && state === 'retiring')
+    .filter((one) => one.kind === subject.kind && one.state === 'retiring' && isRootTrusted(one, records))
     .sort((left, right) => (right.activatedAt ?? 0) - (left.activatedAt ?? 0))
   if (predecessor === undefined) throw authorityError('AUTHORITY_NO_PREDECESSOR')
   requireValid(predecessor, now)
@@ -70,8 +77,13 @@ function planRollback({ subject, records, now }: Situation): readonly AuthorityT
 }
 
 /** What signed is trusted until the last thing that it can have signed has ended. */
-function planRetirement({ subject, gate, now }: Situation): readonly AuthorityTransition[] {
+function planRetirement({ subject, records, gate, now }: Situation): readonly AuthorityTransition[] {
   const retirement = transition(subject, 'retire', now)
+  // No reason is good enough to stop trusting the one that signs: in an emergency a taint lets another one sign first.
+  if (records.some(({ kind, state, issuer }) => kind === 'x509' && state === 'active' && issuer === subject.id)) {
+    const because = 'authorities-in-force'
+    throw authorityError('AUTHORITY_STILL_NEEDED', { details: { authority: subject.id, because } })
+  }
   if (gate?.open === false) {
     throw authorityError('AUTHORITY_STILL_NEEDED', { details: { authority: subject.id, ...waitOf(gate) } })
   }
@@ -85,6 +97,11 @@ function planTaint({ subject, records, now }: Situation): readonly AuthorityTran
   const next = standIn(subject, records, now)
   if (next?.state !== 'published') throw authorityError('AUTHORITY_NO_SUCCESSOR', { details: { kind: subject.kind } })
   return [taint, transition(next, 'activate', now)]
+}
+
+/** Without a root above it, or under one that is in the bundle. */
+function isRootTrusted({ issuer }: AuthorityRecord, records: readonly AuthorityRecord[]): boolean {
+  return issuer === null || records.some(({ id, state }) => id === issuer && isTrusted(state))
 }
 
 function waitOf({ because, opensAt }: Gate): Readonly<Record<string, string | number>> {

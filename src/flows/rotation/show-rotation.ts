@@ -15,10 +15,12 @@ import {
 } from '#authority/index.ts'
 import { after, instant, type Instant } from '#kernel/instant.ts'
 import { READERS } from '../admin/standing.ts'
+import { crlStatusOf, type CrlStatus } from '../crl/crl-facts.ts'
 import { listAuthorities } from '../load-authorities.ts'
 import type { Reader, StoryPorts } from '../ports.ts'
 import { readAdoptionFacts, readGate } from './gates.ts'
 import { deadlineMark } from './deadline.ts'
+import { hasCertificates, isCutOff } from './taints.ts'
 
 /** What comes next for an authority, and when it comes by itself. */
 export interface NextStep {
@@ -35,6 +37,9 @@ export interface AuthorityProgress {
   readonly next: NextStep | null
   /** Kept for emergencies: another one is made to follow the active one. */
   readonly standby: boolean
+  /** As of `at`; null for what has none. */
+  readonly crl: CrlStatus | null
+  readonly at: Instant
 }
 
 export interface ShowRotationPorts extends Pick<StoryPorts, 'reader' | 'clock'> {
@@ -56,7 +61,9 @@ export async function showRotation(
     present.map(async (authority) => {
       const standby = isKept && isStandby(authority, records)
       const looking = { authority, records, facts, now, standby }
-      return { authority, gate: await gateOf(reader, looking), next: await nextOf(reader, looking), standby }
+      const gate = await gateOf(reader, looking)
+      const crl = await crlStatusOf(reader, authority, now)
+      return { authority, gate, next: await nextOf(reader, looking), standby, crl, at: now }
     }),
   )
 }
@@ -90,7 +97,7 @@ async function nextOf(reader: Reader, { authority, records, standby }: Looking):
     case 'retiring':
       return { step: 'retire', at: null }
     case 'tainted':
-      return { step: 'revoke', at: await deadlineOf(reader, authority) }
+      return taintedNext(reader, authority)
     case 'retired':
       return null
   }
@@ -99,6 +106,12 @@ async function nextOf(reader: Reader, { authority, records, standby }: Looking):
 function preparedNext(authority: AuthorityRecord, active: AuthorityRecord | undefined): NextStep {
   if (isHalfMade(authority)) return { step: 'import', at: null }
   return { step: 'publish', at: isByHand(authority) || active === undefined ? null : prepareAt(active) }
+}
+
+/** What it signed is revoked first, when all have renewed or its time is up; then nothing is left but its end. */
+async function taintedNext(reader: Reader, authority: AuthorityRecord): Promise<NextStep> {
+  const isRevoked = !hasCertificates(authority) || (await isCutOff(reader, authority))
+  return { step: isRevoked ? 'retire' : 'revoke', at: await deadlineOf(reader, authority) }
 }
 
 async function deadlineOf(reader: Reader, { id }: AuthorityRecord): Promise<Instant | null> {

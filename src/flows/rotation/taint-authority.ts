@@ -32,32 +32,32 @@ export async function taintAuthority(ports: AuthorityPorts, order: TransitionOrd
   return takeStep(ports, order)
 }
 
-/** Of a root, everything under it goes first, so that there is always an issuing authority that is trusted. */
+/**
+ * Of a root, everything under it goes first, so that there is always an issuing authority that is trusted. A version that
+ * the order names is compared before anything happens; an approval is used in the first step that others feel.
+ */
 async function taintRoot(ports: AuthorityPorts, order: TransitionOrder, root: AuthorityRecord): Promise<StepTaken> {
+  requireVersion(order, root)
   const again = withoutVersion(order)
-  // 1. Another root signs from now on. A version that the order names is compared here, and rises with this step.
-  let current = order
+  let [current, unused] = [order, usedWith(order)]
   const transitions: AuthorityTransition[] = []
+  // 1. Another root signs from now on; the version of this one rises with that.
   if (root.state === 'active') {
-    requireVersion(order, root)
     const next = await ensureSuccessor(ports, order, root)
     const reason = order.reason ?? `taint of ${root.id}`
-    const step = {
-      ...usedWith(order),
-      actor: order.actor,
-      id: next.id,
-      step: 'activate',
-      urgent: true,
-      reason,
-    } as const
+    const step = { ...unused, actor: order.actor, id: next.id, step: 'activate', urgent: true, reason } as const
     transitions.push(...(await takeStep(ports, step)).transitions)
     current = again
+    unused = {}
   }
   // 2. What is under the old one goes, the active one with a successor under the new one.
   for (let taken = 0; taken < MOST_UNDER; taken++) {
     const under = (await listAuthorities(ports.reader)).find((one) => isUnder(one, root))
     if (under === undefined) break
-    transitions.push(...(await taintAuthority(ports, { ...again, id: under.id })).transitions)
+    transitions.push(...(await taintAuthority(ports, { ...again, ...unused, id: under.id })).transitions)
+    const { also, ...rest } = current
+    if (also !== undefined) current = rest
+    unused = {}
   }
   // 3. Then the root itself.
   const taken = await takeStep(ports, current)

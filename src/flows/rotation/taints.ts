@@ -19,6 +19,12 @@ export function hasCertificates({ kind }: AuthorityRecord): boolean {
   return kind === 'x509' || kind === 'x509-root'
 }
 
+/** Whether everything that the authority signed is cut off, for ever. */
+export async function isCutOff(reader: Reader, { id }: Pick<AuthorityRecord, 'id'>): Promise<boolean> {
+  const cutoff = await reader.find('Cutoff', { key: cutoffKey('authority', id), before: { gte: FOR_EVER } })
+  return cutoff !== null
+}
+
 /**
  * The deadline of a taint; and for an authority whose key somebody else has, the cutoff of everything that it signed,
  * in the same commit. A taint can be made one of these later on.

@@ -9,8 +9,10 @@ import type { TaskTokenRecord } from '#tasks/index.ts'
 import type { Reader } from '../ports.ts'
 import type { NoticePorts } from '../revoke/noticed.ts'
 import { certificatesCutOff, tokensCutOff } from '../revoke/reach.ts'
-import { takenBackBy } from './cuts.ts'
+import { tokensRestingOn } from '../revoke/resting-tokens.ts'
+import { takenBackBy, type TakenBack } from './cuts.ts'
 import type { SetDraft } from './sets.ts'
+import { changedTask, taskDrafts, type ChangedTask } from './task-state.ts'
 
 /** What one event ended, for all streams. */
 export interface Ended {
@@ -22,15 +24,21 @@ export interface Ended {
   /** The one that lost everything, if it is one. */
   readonly agent: AgentRecord | null
   readonly reason: string
+  /** The task that has another state by it. */
+  readonly task: ChangedTask | null
 }
+
+const NOTHING: TakenBack = { cuts: [], serials: [], agent: null, reason: 'nothing was taken back' }
 
 const PAGE = 1000
 
-/** Everything alive that an event of the outbox ended; null where it ended nothing. */
+/** Everything alive that an event of the outbox ended, and the task that it changed; null where there is neither. */
 export async function spellOut(ports: NoticePorts, event: OutboxRecord, now: Instant): Promise<Ended | null> {
   const { reader } = ports
-  const taken = await takenBackBy(ports, event)
-  if (taken === null) return null
+  const task = await changedTask(reader, event)
+  const found = await takenBackBy(ports, event)
+  if (found === null && task === null) return null
+  const taken = found ?? NOTHING
   const tokens = new Map<string, TaskTokenRecord>()
   const certificates = new Map<string, CertificateRecord>()
   for (const cut of taken.cuts) {
@@ -48,6 +56,7 @@ export async function spellOut(ports: NoticePorts, event: OutboxRecord, now: Ins
     agents: await agentsOf(reader, ids),
     agent: taken.agent === null ? null : await reader.find('Agent', { id: taken.agent }),
     reason: taken.reason,
+    task,
   }
 }
 
@@ -61,8 +70,8 @@ async function addAlone(reader: Reader, serial: string, { tokens, certificates, 
   const certificate = await reader.find('Certificate', { serial })
   if (certificate?.agent == null || certificate.notAfter <= now) return
   certificates.set(serial, certificate)
-  const where = { agent: certificate.agent, certificate: serial, expiresAt: { gt: now } }
-  for (const token of await reader.list('TaskToken', { where, limit: PAGE })) tokens.set(token.jti, token)
+  for await (const page of tokensRestingOn(reader, [certificate], now))
+    for (const token of page) tokens.set(token.jti, token)
 }
 
 async function agentsOf(reader: Reader, ids: readonly string[]): Promise<ReadonlyMap<string, AgentRecord>> {
@@ -83,7 +92,7 @@ export interface Us {
 
 /**
  * What one stream is told of it: the tokens for its own audience, each by `jti`; the agents and the certificates of
- * agents that may ask for tokens for it. Nothing else, and no user.
+ * agents that may ask for tokens for it; the states of tasks about it. Nothing else, and no user.
  */
 export function draftsFor(stream: SsfStreamRecord, ended: Ended, us: Us): readonly SetDraft[] {
   const { sessionRevoked, credentialChange } = SECURITY_EVENTS
@@ -109,7 +118,7 @@ export function draftsFor(stream: SsfStreamRecord, ended: Ended, us: Us): readon
     const event = { ...facts, credential_type: 'x509', change_type: 'revoke', x509_serial: serial }
     return [{ subject: { format: 'iss_sub', iss, sub: spiffeId }, type: credentialChange, event, transaction }]
   })
-  const all = [...agents, ...certificates, ...tokens]
+  const all = [...agents, ...certificates, ...tokens, ...taskDrafts(stream, ended.task, { facts, transaction })]
   return all.filter(({ type }) => stream.events.includes(type))
 }
 

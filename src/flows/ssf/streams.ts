@@ -17,8 +17,10 @@ import { sealAuthorization } from './sealing.ts'
 export const PUSH_METHOD = 'urn:ietf:rfc:8935'
 export const POLL_METHOD = 'urn:ietf:rfc:8936'
 
-/** What a receiver gets unless it asks for less; `stream-updated` and `verification` come anyway. */
-export const EVENTS_SUPPORTED: readonly string[] = [SECURITY_EVENTS.sessionRevoked, SECURITY_EVENTS.credentialChange]
+/** What a receiver gets that does not say what it wants; `stream-updated` and `verification` come anyway. */
+const USUAL_EVENTS: readonly string[] = [SECURITY_EVENTS.sessionRevoked, SECURITY_EVENTS.credentialChange]
+/** The last is told only to those who ask for it: no profile knows it. */
+export const EVENTS_SUPPORTED: readonly string[] = [...USUAL_EVENTS, SECURITY_EVENTS.taskState]
 
 /** Of one receiver, over all of its resources. */
 const MOST_STREAMS = 8
@@ -67,7 +69,7 @@ async function createOnce(watched: SsfPorts, caller: Caller, request: StreamRequ
     ...place,
     ...(await deliveryOf(watched, id, request.delivery)),
     id,
-    events: request.events ?? EVENTS_SUPPORTED,
+    events: request.events ?? USUAL_EVENTS,
     description: request.description ?? null,
     state: 'enabled',
     reason: null,
@@ -146,7 +148,7 @@ export function changeStream(ports: SsfPorts, caller: Caller, request: StreamCha
     const isKept = request.how === 'update' && request.delivery === undefined
     const set = {
       ...(isKept ? {} : await deliveryOf(watched, stream.id, request.delivery)),
-      events: request.events ?? (request.how === 'update' ? stream.events : EVENTS_SUPPORTED),
+      events: request.events ?? (request.how === 'update' ? stream.events : USUAL_EVENTS),
       description: request.description ?? (request.how === 'update' ? stream.description : null),
       version: stream.version + 1,
     }

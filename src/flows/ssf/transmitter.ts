@@ -1,5 +1,6 @@
 import type { OutboxRecord } from '#audit/index.ts'
 import { record } from '#audit/index.ts'
+import { SECURITY_EVENTS } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
 import { HOUR, type Milliseconds } from '#kernel/instant.ts'
 import type { SsfSetRecord, SsfStreamRecord } from '#revocation/index.ts'
@@ -12,6 +13,7 @@ import type { SsfPorts } from './ports.ts'
 import { insertSet, MOST_WAITING, signSet, type SetDraft } from './sets.ts'
 import { draftsFor, spellOut, type Ended } from './spell-out.ts'
 import { pauseStream } from './stream-status.ts'
+import { TASK_EVENTS } from './task-state.ts'
 import { newestPosition } from './streams.ts'
 
 /** Events of the outbox that are read at a time. */
@@ -62,7 +64,7 @@ export class Transmitter {
       await unlessChanged(() => goOnFromNow(this.#ports, stream))
       return
     }
-    const where = { position: { gt: from }, type: { in: ENDING_EVENTS } } as const
+    const where = { position: { gt: from }, type: { in: typesFor(stream) } } as const
     const query = { where, orderBy: 'position', limit: PAGE } as const
     const events = from >= newest ? [] : await this.#ports.reader.list('Outbox', query)
     const current = await this.#tellAll(stream, events, spelled)
@@ -151,6 +153,11 @@ async function unlessChanged(act: () => Promise<void>): Promise<void> {
   } catch (error) {
     if (!isWritError(error, 'SSF_STREAM_CHANGED')) throw error
   }
+}
+
+/** Tasks are opened all the time: they are read for those only who want to know. */
+function typesFor({ events }: SsfStreamRecord): readonly string[] {
+  return events.includes(SECURITY_EVENTS.taskState) ? [...new Set([...ENDING_EVENTS, ...TASK_EVENTS])] : ENDING_EVENTS
 }
 
 /** Where the outbox begins and ends. */

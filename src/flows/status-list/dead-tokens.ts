@@ -1,13 +1,14 @@
 import { MAX_TASK_TOKEN_LIFETIME } from '#jwt/index.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { instant, MINUTE, type Instant, type Milliseconds } from '#kernel/instant.ts'
-import type { CutoffRecord } from '#revocation/index.ts'
 import type { TaskTokenRecord } from '#tasks/index.ts'
-import type { Reader } from '../ports.ts'
+import { revocationsBehind } from '../crl/revocations-told.ts'
 import { cutoffsSince } from '../revoke/cutoffs-since.ts'
-import { tokensCutOff } from '../revoke/reach.ts'
+import { noticedCuts, noticedSerials, type NoticePorts } from '../revoke/noticed.ts'
+import { tokensCutOff, type Cut } from '../revoke/reach.ts'
+import { tokensRestingOn } from '../revoke/resting-tokens.ts'
+import { positionBefore } from '../revoke/start-position.ts'
 import { STATUS_LIST_SIZE } from './address.ts'
-import { certificatesIn, revocationEvents } from './lone-revocations.ts'
 
 /** Clocks of replicas differ, and a transaction ends later than its rows say: what is this young is read again. */
 const OVERLAP: Milliseconds = MINUTE
@@ -15,10 +16,8 @@ const OVERLAP: Milliseconds = MINUTE
 const TOLERANCE: Milliseconds = MINUTE
 /** What was taken back longer ago reaches no token that anybody still takes. */
 const HORIZON: Milliseconds = MAX_TASK_TOKEN_LIFETIME + OVERLAP + TOLERANCE
-const PAGE = 1000
 
-export interface DeadTokensPorts {
-  readonly reader: Reader
+export interface DeadTokensPorts extends NoticePorts {
   readonly clock: Clock
 }
 
@@ -44,20 +43,13 @@ export class DeadTokens {
 
   /** Takes in what was committed since it was last called. Rejects with what the reader rejects with. */
   async refresh(): Promise<void> {
-    const { reader, clock } = this.#ports
-    const now = clock.now()
-    const moment = earlier(now, this.#readAt === null ? HORIZON : now - this.#readAt + OVERLAP)
-    const recent = await revocationEvents(reader, { position: this.#position, moment })
-    // 1. Cutoffs, which say of everything but one thing what died.
-    for (const cutoff of await this.#newCutoffs(moment)) {
-      for await (const page of tokensCutOff(reader, cutoff, earlier(now, TOLERANCE))) this.#add(page)
-      this.#done.set(versionOf(cutoff), now)
-    }
-    // 2. Certificates that were revoked alone, which leave no cutoff.
-    for (const serial of certificatesIn(recent)) await this.#addHeldBy(serial, now)
+    const now = this.#ports.clock.now()
+    // 1. Cutoffs by their own time: they are there at once, also while nobody gives positions.
+    await this.#readCutoffs(now)
+    // 2. Events by position: no clock hides what they say, and certificates that were revoked alone leave no cutoff.
+    await this.#readEvents(now)
     // 3. Only now: what could not be read is read again.
     this.#readAt = now
-    this.#position = recent.next
     this.#forget(now)
   }
 
@@ -71,25 +63,39 @@ export class DeadTokens {
     return this.#versions.get(list) ?? 0
   }
 
-  async #newCutoffs(from: Instant): Promise<readonly CutoffRecord[]> {
-    const found: CutoffRecord[] = []
-    for await (const page of cutoffsSince(this.#ports.reader, from)) {
-      found.push(...page.filter((cutoff) => !this.#done.has(versionOf(cutoff))))
+  async #readCutoffs(now: Instant): Promise<void> {
+    // The clock may have been set back since.
+    const since = this.#readAt === null ? HORIZON : Math.max(0, now - this.#readAt) + OVERLAP
+    for await (const page of cutoffsSince(this.#ports.reader, earlier(now, since))) await this.#addCutOff(page, now)
+  }
+
+  async #readEvents(now: Instant): Promise<void> {
+    const { reader } = this.#ports
+    let position = this.#position ?? (await positionBefore(reader, earlier(now, HORIZON)))
+    for (;;) {
+      const { events, next } = await revocationsBehind(reader, position)
+      for (const { data } of events) {
+        await this.#addCutOff(await noticedCuts(this.#ports, data), now)
+        for (const serial of noticedSerials(data)) await this.#addHeldBy(serial, now)
+      }
+      this.#position = next
+      if (next === position) return
+      position = next
     }
-    return found
+  }
+
+  async #addCutOff(cuts: readonly Cut[], now: Instant): Promise<void> {
+    for (const cut of cuts.filter((one) => !this.#done.has(nameOf(one)))) {
+      for await (const page of tokensCutOff(this.#ports.reader, cut, earlier(now, TOLERANCE))) this.#add(page)
+      this.#done.set(nameOf(cut), now)
+    }
   }
 
   async #addHeldBy(serial: string, now: Instant): Promise<void> {
     const { reader } = this.#ports
     const certificate = await reader.find('Certificate', { serial, state: 'revoked' })
     if (certificate?.agent == null) return
-    const where = { agent: certificate.agent, certificate: serial, expiresAt: { gt: earlier(now, TOLERANCE) } }
-    for (let after: string | undefined; ;) {
-      const page = await reader.list('TaskToken', { where, limit: PAGE, ...(after === undefined ? {} : { after }) })
-      this.#add(page)
-      after = page.at(-1)?.jti
-      if (page.length < PAGE || after === undefined) return
-    }
+    for await (const page of tokensRestingOn(reader, [certificate], earlier(now, TOLERANCE))) this.#add(page)
   }
 
   #add(tokens: readonly TaskTokenRecord[]): void {
@@ -112,8 +118,8 @@ export class DeadTokens {
 }
 
 /** A cutoff that was raised is another one. */
-function versionOf({ key, before, reason, createdAt }: CutoffRecord): string {
-  return [key, before, reason, createdAt].join('\n')
+function nameOf({ kind, value, before }: Cut): string {
+  return [kind, value, before].join('\n')
 }
 
 function earlier(moment: Instant, length: Milliseconds): Instant {

@@ -1,3 +1,4 @@
+import { isTrusted } from '#authority/index.ts'
 import { prepareStatusList } from '#issuance/index.ts'
 import { StatusArray } from '#jwt/index.ts'
 import { isWritError } from '#kernel/errors.ts'
@@ -28,6 +29,8 @@ export interface PublishedStatusList {
 interface Signed extends Omit<PublishedStatusList, 'maxAge'> {
   /** Of the dead tokens in it. */
   readonly version: number
+  /** Whose key has signed it. */
+  readonly authority: string
 }
 
 /**
@@ -58,7 +61,7 @@ export class StatusLists {
     } catch (error) {
       if (isWritError(error, 'STATUS_LIST_UNKNOWN')) throw error
       // Fail static: a signed list is true to its end.
-      if (kept === undefined || kept.expiresAt <= this.#ports.clock.now()) throw error
+      if (kept === undefined || kept.expiresAt <= this.#ports.clock.now() || !this.#isBelieved(kept)) throw error
       return this.#published(kept)
     }
   }
@@ -68,16 +71,23 @@ export class StatusLists {
     await this.#refresh()
     // 2. Nothing new, and not old: the same again.
     const kept = this.#signed.get(list)
-    const age = kept === undefined ? Infinity : this.#ports.clock.now() - kept.issuedAt
-    if (kept !== undefined && age >= 0 && age < STATUS_LIST_TTL && kept.version === this.#dead.versionOf(list)) {
-      return kept
-    }
+    if (kept !== undefined && this.#isNew(kept) && kept.version === this.#dead.versionOf(list)) return kept
     // 3. A new one, for all who wait for it.
     const running = this.#signing.get(list)
     if (running !== undefined) return running
     const signing = this.#sign(list).finally(() => this.#signing.delete(list))
     this.#signing.set(list, signing)
     return signing
+  }
+
+  #isNew(kept: Signed): boolean {
+    const age = this.#ports.clock.now() - kept.issuedAt
+    return age >= 0 && age < STATUS_LIST_TTL && this.#isBelieved(kept)
+  }
+
+  /** Receivers that have fetched the keys since refuse what a tainted one has signed. */
+  #isBelieved({ authority }: Signed): boolean {
+    return isTrusted(this.#ports.authorities.current().find(authority)?.state ?? 'retired')
   }
 
   async #refresh(): Promise<void> {
@@ -110,7 +120,7 @@ export class StatusLists {
     })
     const leaf = { type: 'status-list.published', actor: 'system', inputDigest: null, policy: null }
     const token = await issueJwt(this.#ports, { prepared, commit: { guards: [], changes: [], leaf, events: [] } })
-    const signed = { token, issuedAt, expiresAt, version }
+    const signed = { token, issuedAt, expiresAt, version, authority: prepared.authority }
     this.#keep(list, signed)
     return signed
   }

@@ -146,9 +146,14 @@ export class LiveView {
     const following = new Following({ position: this.#position, known: this.#held?.revoked ?? null, mostRevoked: most })
     const lastEventId = following.position === null ? undefined : String(following.position)
     const connection = new Connection(signal, silence)
+    let last = clock.monotonic()
     try {
       for await (const piece of connection.guard(openFeed({ lastEventId, signal: connection.signal }))) {
-        this.#take(following, piece, clock.monotonic())
+        const at = clock.monotonic()
+        // This process stood still, and its timers with it: what waited to be read is as old as that.
+        if (at - last > silence) throw receiverError('RECEIVER_FEED_SILENT')
+        last = at
+        this.#take(following, piece, at)
       }
     } finally {
       connection.end()

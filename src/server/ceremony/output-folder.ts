@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { CeremonyFiles, TranscriptSink } from '#flows/ceremony/ports.ts'
 import { serverError } from '../errors.ts'
@@ -37,7 +37,7 @@ export class OutputFolder implements CeremonyFiles, TranscriptSink {
   }
 
   append(line: string): Promise<void> {
-    writeSync(this.#transcript, `${line}\n`)
+    writeFileSync(this.#transcript, `${line}\n`)
     fsyncSync(this.#transcript)
     return Promise.resolve()
   }
@@ -45,7 +45,7 @@ export class OutputFolder implements CeremonyFiles, TranscriptSink {
   write(name: string, contents: string): Promise<void> {
     const file = openSync(join(this.#folder, name), 'wx', 0o644)
     try {
-      writeSync(file, contents)
+      writeFileSync(file, contents)
       fsyncSync(file)
     } finally {
       closeSync(file)

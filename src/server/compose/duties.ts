@@ -11,6 +11,7 @@ import { expireSets } from '#flows/ssf/expire-sets.ts'
 import { Pusher } from '#flows/ssf/pusher.ts'
 import { Transmitter } from '#flows/ssf/transmitter.ts'
 import type { CrlObserver } from '#flows/crl/ports.ts'
+import type { RootCrlObserver } from '#flows/crl/root-crl-watch.ts'
 import { DAY, instant, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { Duty } from '../duties.ts'
 import type { Leadership } from '../leadership.ts'
@@ -24,7 +25,7 @@ export interface Charges {
   readonly ports: ServerPorts
   readonly leadership: Leadership
   readonly denials: AnonymousDenials
-  readonly crlObserver: CrlObserver
+  readonly crlObserver: CrlObserver & RootCrlObserver
   readonly metrics: Metrics
   readonly https: HttpsListener
   readonly own: OwnCertificate

@@ -3,7 +3,7 @@ import { recordDenial, type AnonymousDenials } from '#audit/index.ts'
 import type { Caller } from '#authentication/index.ts'
 import { resumeAgent, suspendAgent } from '#flows/admin/agent-state.ts'
 import { addAgent, listAgents, showAgent } from '#flows/admin/agents.ts'
-import { askForAuthority, bringAuthority, forecastStep } from '#flows/admin/authorities.ts'
+import { askForAuthority, bringAuthority, bringCrl, forecastStep } from '#flows/admin/authorities.ts'
 import { explainAgent } from '#flows/admin/explain-agent.ts'
 import { listLeaves } from '#flows/admin/audit-log.ts'
 import { listAuthorities, listCertificates, listInstances } from '#flows/admin/inventory.ts'
@@ -139,6 +139,7 @@ function adminFlows(ports: ServerPorts, bind: Bind): AdminFlows {
     listAuthorities: bind(listAuthorities),
     askForAuthority: bind(askForAuthority),
     bringAuthority: bind(bringAuthority),
+    bringCrl: bind(bringCrl),
     stepAuthority: bind(stepAuthorityApproved),
     forecastStep: bind(forecastStep),
     showRotation: (caller) => showRotation(ports, caller),

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { CONFIG_FILE } from './load.ts'
@@ -12,7 +12,7 @@ export function writeConfig(data: string, values: ConfigFile): void {
   const partial = `${path}.partial`
   const file = openSync(partial, 'w', 0o600)
   try {
-    writeSync(file, HEADING + stringify(values, { aliasDuplicateObjects: false }))
+    writeFileSync(file, HEADING + stringify(values, { aliasDuplicateObjects: false }))
     fsyncSync(file)
   } finally {
     closeSync(file)

@@ -3,6 +3,7 @@ import { sha256 } from '#kernel/digest.ts'
 import type { Instant } from '#kernel/instant.ts'
 import type { AlgorithmIdentifier } from '../keys/signature-algorithm.ts'
 import { readCrl, type CrlParts } from './read.ts'
+import { atOnce, inSlices, type Pause, type Steps } from './steps.ts'
 import type { CrlLimits, CrlScope, RevokedCertificate } from './types.ts'
 
 export const DEFAULT_CRL_LIMITS: CrlLimits = { maxBytes: 16 * 1024 * 1024, maxEntries: 200_000 }
@@ -23,7 +24,11 @@ export class Crl {
 
   /** See `parseCrl`. */
   static parse(der: Bytes, limits: CrlLimits): Crl {
-    return new Crl(der, readCrl(der, limits))
+    return atOnce(Crl.parsing(der, limits))
+  }
+
+  static *parsing(der: Bytes, limits: CrlLimits): Steps<Crl> {
+    return new Crl(der, yield* readCrl(der, limits))
   }
 
   /** The exact octets that the signature covers. */
@@ -95,4 +100,9 @@ export class Crl {
  */
 export function parseCrl(der: Bytes, limits: CrlLimits = DEFAULT_CRL_LIMITS): Crl {
   return Crl.parse(der, limits)
+}
+
+/** The same for a CRL that may be very long: others have their turn while it is read. @throws as parseCrl */
+export function parseCrlInSlices(der: Bytes, limits: CrlLimits, pause: Pause): Promise<Crl> {
+  return inSlices(Crl.parsing(der, limits), pause)
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from '#kernel/bytes.ts'
 import type { Instant } from '#kernel/instant.ts'
-import { refuseAs } from '../der/fault.ts'
+import { rethrowAs } from '../der/fault.ts'
 import { DerReader } from '../der/reader.ts'
 import { contextConstructed, TAG } from '../der/tags.ts'
 import { readTime } from '../der/time.ts'
@@ -11,6 +11,7 @@ import { readName } from '../name.ts'
 import { OID } from '../oids.ts'
 import { isSerial } from '../serial.ts'
 import { readScope } from './extensions.ts'
+import { LINES_AT_ONCE, type Steps } from './steps.ts'
 import {
   REVOCATION_REASONS,
   type CrlLimits,
@@ -37,9 +38,9 @@ const MAX_EXTENSIONS = 16
 const MAX_NUMBER_OCTETS = 20
 
 /** The structure first, whole; then what it holds. Throws what `parseCrl` promises. */
-export function readCrl(der: Bytes, limits: CrlLimits): CrlParts {
+export function* readCrl(der: Bytes, limits: CrlLimits): Steps<CrlParts> {
   if (der.length > limits.maxBytes) throw x509Error('CRL_TOO_LARGE', { details: { length: der.length } })
-  return refuseAs('CRL_MALFORMED', () => {
+  try {
     const outer = DerReader.of(der)
     const list = outer.enter(TAG.sequence)
     outer.finish()
@@ -47,13 +48,15 @@ export function readCrl(der: Bytes, limits: CrlLimits): CrlParts {
     const signatureAlgorithm = readAlgorithm(list)
     const signature = list.octetBits()
     list.finish()
-    return { tbs, signatureAlgorithm, signature, ...readTbs(tbs, signatureAlgorithm, limits) }
-  })
+    return { tbs, signatureAlgorithm, signature, ...(yield* readTbs(tbs, signatureAlgorithm, limits)) }
+  } catch (error) {
+    rethrowAs('CRL_MALFORMED', error)
+  }
 }
 
 type TbsParts = Omit<CrlParts, 'tbs' | 'signatureAlgorithm' | 'signature'>
 
-function readTbs(der: Bytes, outer: AlgorithmIdentifier, limits: CrlLimits): TbsParts {
+function* readTbs(der: Bytes, outer: AlgorithmIdentifier, limits: CrlLimits): Steps<TbsParts> {
   const tbs = DerReader.of(der).enter(TAG.sequence)
   readVersion(tbs)
   const inner = readAlgorithm(tbs)
@@ -62,7 +65,8 @@ function readTbs(der: Bytes, outer: AlgorithmIdentifier, limits: CrlLimits): Tbs
   if (issuer.relativeNames.length === 0) throw x509Error('CRL_ISSUER')
   const thisUpdate = readTime(tbs)
   const nextUpdate = readNextUpdate(tbs, thisUpdate)
-  const entries = tbs.nextTag === TAG.sequence ? readEntries(tbs.enter(TAG.sequence), thisUpdate, limits) : []
+  const hasEntries = tbs.nextTag === TAG.sequence
+  const entries = hasEntries ? yield* readEntries(tbs.enter(TAG.sequence), thisUpdate, limits) : []
   const wrapper = tbs.enter(contextConstructed(0))
   const extensions = readRawExtensions(wrapper, MAX_EXTENSIONS)
   wrapper.finish()
@@ -83,7 +87,7 @@ function readNextUpdate(tbs: DerReader, thisUpdate: Instant): Instant {
   return nextUpdate
 }
 
-function readEntries(list: DerReader, thisUpdate: Instant, limits: CrlLimits): readonly RevokedCertificate[] {
+function* readEntries(list: DerReader, thisUpdate: Instant, limits: CrlLimits): Steps<readonly RevokedCertificate[]> {
   // R3
   if (list.atEnd()) throw x509Error('CRL_ENTRY')
   const entries: RevokedCertificate[] = []
@@ -95,6 +99,7 @@ function readEntries(list: DerReader, thisUpdate: Instant, limits: CrlLimits): r
     // R10
     if (entry.revokedAt > thisUpdate || serials.size === entries.length) throw x509Error('CRL_ENTRY')
     entries.push(entry)
+    if (entries.length % LINES_AT_ONCE === 0) yield
   }
   return entries
 }

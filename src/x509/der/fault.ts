@@ -16,7 +16,12 @@ export function refuseAs<Value>(code: X509ErrorCode, read: () => Value): Value {
   try {
     return read()
   } catch (error) {
-    if (!isDerFault(error)) throw error
-    throw x509Error(code, { cause: error, details: { fault: error.code, ...error.details } })
+    rethrowAs(code, error)
   }
+}
+
+/** What `refuseAs` does with an error that was caught. */
+export function rethrowAs(code: X509ErrorCode, error: unknown): never {
+  if (!isDerFault(error)) throw error
+  throw x509Error(code, { cause: error, details: { fault: error.code, ...error.details } })
 }

@@ -25,17 +25,19 @@ export function checkIntermediates(chain: readonly Certificate[], options: Autho
     if (authority === undefined || issuer === undefined) continue
     const signed = crls.filter((crl) => isSignedBy(crl, issuer))
     if (signed.some((crl) => crl.find(authority.serial) !== undefined)) throw x509Error('PATH_AUTHORITY_REVOKED')
-    const isCleared = signed.some((crl) => speaksOfAuthorities(crl) && crl.isCurrent(at))
+    const isCleared = signed.some((crl) => speaksOf(authority, crl) && crl.isCurrent(at))
     if (requireIntermediateCrl && !isCleared) throw x509Error('PATH_CRL_MISSING')
   }
 }
 
 /**
- * A part of what an issuer has signed clears nobody of whom it does not say that he is in it: partitions by
- * distribution point are for leaves, of which there are many.
+ * A part of what an issuer has signed clears nobody of whom it does not say that he is in it: a partition by
+ * distribution point those alone whose certificates name that point, octet for octet (section 6.3.3 b).
  */
-function speaksOfAuthorities({ scope }: Crl): boolean {
-  return scope === undefined || (scope.distributionPoint === undefined && scope.only !== 'userCertificates')
+function speaksOf(authority: Certificate, { scope }: Crl): boolean {
+  if (scope?.only === 'userCertificates') return false
+  const point = scope?.distributionPoint
+  return point === undefined || (authority.extension('crlDistributionPoints')?.uris.includes(point) ?? false)
 }
 
 const verified = new WeakMap<Crl, Map<Certificate, boolean>>()

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Change, Where } from '#flows/ports.ts'
+import { readTogether } from '#flows/read-together.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { instant } from '#kernel/instant.ts'
 import { agent, certificate, changeSaysNo, commitOf, cutoff, insert, outcomes, T0 } from './samples.ts'
@@ -73,6 +74,25 @@ export function snapshots(kind: Kind): void {
     ]
     expect(await outcomes([store.commit(commitOf(changes))])).toEqual(['CHANGE_SAYS_NO'])
     expect(await state('Agent', { id: 'agt_1' })).toBe('active')
+  })
+
+  it('reads that belong together are no older than the first of them', async () => {
+    await store.commit(
+      commitOf([insert.agent(agent('agt_1')), insert.certificate(certificate('01', { state: 'issued' }))]),
+    )
+    for (const writer of [store, other]) {
+      expect(await state('Certificate', { serial: '01' })).toBe('issued')
+      expect(await state('Agent', { id: 'agt_1' })).toBe('active')
+      const reader = readTogether(store)
+      // Made between the words and the first read: whoever did it was told so before anybody read.
+      await writer.commit(commitOf([set('Agent', { id: 'agt_1' }, { state: 'suspended' })], { lock: 'revoke' }))
+      expect((await reader.find('Certificate', { serial: '01' }))?.state).toBe('issued')
+      expect((await reader.find('Agent', { id: 'agt_1' }))?.state).toBe('suspended')
+      const where = { key: { in: ['agent:agt_1'] } }
+      expect(await reader.list('Cutoff', { where, limit: 9 })).toEqual([])
+      await writer.commit(commitOf([set('Agent', { id: 'agt_1' }, { state: 'active' })]))
+      expect((await readTogether(store).find('Agent', { id: 'agt_1' }))?.state).toBe('active')
+    }
   })
 
   it('reads that run while others write never go back in time', async () => {

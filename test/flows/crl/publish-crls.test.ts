@@ -201,6 +201,54 @@ describe('time', () => {
     expect(crl.thisUpdate).toBe(before.thisUpdate)
   })
 
+  it('R2 R13 that ran ahead leaves no CRL that is still to begin, once it is right', async () => {
+    const row = house.certificateOf(await house.enroll())
+    const { clock } = house.world
+    clock.advance(MINUTE)
+    await house.settle()
+    clock.leap(20 * MINUTE)
+    await house.revoke('instance', row.instance ?? '')
+    await house.settle()
+    clock.leap(-20 * MINUTE)
+    await house.settle()
+    for (const scope of ['0', '1', '2', '3', 'complete']) {
+      expect((await house.replica.crl(house.authority, scope)).thisUpdate).toBeLessThanOrEqual(clock.now())
+    }
+    const complete = await house.replica.crl(house.authority, 'complete')
+    expect(serialsOf(complete)).toEqual([row.serial])
+    await house.settle()
+    expect((await house.replica.crl(house.authority, 'complete')).number).toBe(complete.number)
+  })
+
+  it('R8 that ran ahead by a day takes no living certificate off the lists, once it is right', async () => {
+    const [first, second] = [house.certificateOf(await house.enroll()), house.certificateOf(await house.enroll())]
+    const { clock } = house.world
+    clock.advance(MINUTE)
+    await house.revoke('instance', first.instance ?? '')
+    await house.settle()
+    clock.leap(25 * HOUR)
+    await house.settle()
+    clock.leap(-25 * HOUR)
+    await house.revoke('instance', second.instance ?? '')
+    await house.settle()
+    const complete = await house.replica.crl(house.authority, 'complete')
+    expect(serialsOf(complete).sort()).toEqual([first.serial, second.serial].sort())
+    expect(serialsOf(await house.replica.crl(house.authority, String(first.crlShard)))).toContain(first.serial)
+  })
+
+  it('behind its mark signs what is from the future no more than once a minute', async () => {
+    const { clock } = house.world
+    clock.advance(MINUTE)
+    await house.settle()
+    clock.set(instant(clock.now() - HOUR))
+    let published = 0
+    for (let round = 0; round < 60; round++) {
+      clock.advance(SECOND)
+      published += await house.replica.round()
+    }
+    expect(published).toBeLessThanOrEqual(10)
+  })
+
   it('R8 leaves a line on the list until a CRL after the end of its certificate has had it, and forgets it then', async () => {
     const row = house.certificateOf(await house.enroll())
     const { clock, store } = house.world

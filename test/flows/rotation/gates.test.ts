@@ -52,6 +52,20 @@ describe('the gate before activate', () => {
     expect(await codeOf('activate', next.id)).toBe('ACCEPTED')
   })
 
+  it.each([
+    ['one more than there ever was', 1n],
+    ['that of a store before its backup was restored', 1000n],
+    ['a forged one', 9_000_000_000_000_000n],
+  ])('believes nobody who reports a sequence that no bundle has had: %s', async (_whose, ahead) => {
+    await ask('publish', next.id)
+    world.clock.advance(MINUTE)
+    await report(bots[0])
+    await report(bots[1], world.authorities.current().sequence + ahead)
+    expect(await codeOf('activate', next.id)).toBe('AUTHORITY_NOT_PROPAGATED')
+    await report(bots[1])
+    expect(await codeOf('activate', next.id)).toBe('ACCEPTED')
+  })
+
   it('does not wait for who has run out', async () => {
     world.clock.advance(55 * MINUTE)
     const late = await enrollNew(world)

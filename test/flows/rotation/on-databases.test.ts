@@ -7,6 +7,7 @@ import { addJoinToken } from '#flows/admin/join-tokens.ts'
 import { authenticate, authenticateForRenewal } from '#flows/authenticate.ts'
 import { enroll } from '#flows/enroll.ts'
 import type { InitializeAuthoritiesOptions } from '#flows/initialize-authorities.ts'
+import { issueJwtSvid } from '#flows/issue-jwt-svid.ts'
 import { listAuthorities, refreshAuthorities } from '#flows/load-authorities.ts'
 import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { renew } from '#flows/renew.ts'
@@ -107,6 +108,16 @@ describe.each(KINDS.filter(({ replicas }) => replicas))('on $name, with two repl
       await refreshAuthorities(replicas[1])
       expect(await codeOfAsync(() => enrollAt(replicas[1]))).toBe('ACCEPTED')
       expect(await codeOfAsync(() => renewAt(replicas[1], bot))).toBe('ACCEPTED')
+    })
+
+    it('promise 3 a replica that has not heard of a taint signs no token with the key: its guard refuses', async () => {
+      const bot = await enrollAt(replicas[0])
+      const caller = await authenticate(replicas[1], peerWith(bot.svid.certificate, ...bot.svid.chain))
+      const askAt = (ports: ReplicaPorts) => issueJwtSvid(ports, caller, { audience: ['https://id.example.org'] })
+      await take(replicas[0], 'taint', (await active('jwt-svid')).id)
+      expect(await codeOfAsync(() => askAt(replicas[1]))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+      await refreshAuthorities(replicas[1])
+      expect(await codeOfAsync(() => askAt(replicas[1]))).toBe('ACCEPTED')
     })
 
     it('promise 8 of two replicas that taint at once one does, and there is one successor that signs', async () => {

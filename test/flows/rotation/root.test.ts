@@ -4,8 +4,10 @@ import { issueServerCertificate } from '#flows/issue-server-certificate.ts'
 import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { loadAuthorities } from '#flows/load-authorities.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import type { Besides } from '#flows/approvals/besides.ts'
 import type { AuthorityRecord } from '#authority/index.ts'
 import { DAY, MINUTE } from '#kernel/instant.ts'
+import { approvalError } from '#policy/errors.ts'
 import { buildPath, parseCertificate, verifyX509Svid, type Certificate } from '#x509/index.ts'
 import { byState, states } from '../../support/authority-steps.ts'
 import { codeOfAsync } from '../../support/code-of.ts'
@@ -120,12 +122,66 @@ describe('the rotation of a root', () => {
     verify(sent, world.authorities.current().anchors())
   })
 
+  it('goes back to nobody whose root is trusted no more: what that signs all would refuse', async () => {
+    await rotateRoot()
+    const next = byState(world, 'x509', 'active')
+    await ask('retire', old.id, { urgent: true, reason: 'gone early' })
+    expect(states(world, 'x509-root')).toEqual(['retired', 'active'])
+    expect(await codeOf('rollback', next.id)).toBe('AUTHORITY_NO_PREDECESSOR')
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
+  it('does not retire the root of the one that signs, whatever the reason: a taint is for that', async () => {
+    const { authority } = await askForAuthority(world.ports, world.admin, 'x509-root')
+    await ask('publish', authority.id)
+    world.clock.advance(10 * MINUTE)
+    await ask('activate', authority.id)
+    const urgent = { urgent: true, reason: 'the old root is lost' }
+    expect(await codeOfAsync(() => ask('retire', old.id, urgent))).toBe('AUTHORITY_STILL_NEEDED')
+    await ask('taint', old.id, urgent)
+    expect(byState(world, 'x509', 'active').issuer).toBe(authority.id)
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
+  it('brings in nobody whose root is trusted no more', async () => {
+    const { authority: other } = await askForAuthority(world.ports, world.admin, 'x509')
+    await ask('publish', other.id)
+    await rotateRoot()
+    await ask('retire', old.id, { urgent: true, reason: 'gone early' })
+    expect(await codeOf('activate', other.id)).toBe('AUTHORITY_CANARY_FAILED')
+    verify(await issue(), world.authorities.current().anchors())
+  })
+
   it('goes on where the key of the old root is gone only by an override', async () => {
     const { authority } = await askForAuthority(world.ports, world.admin, 'x509-root')
     world.keys.remove(old.keyReference)
     expect(await codeOf('publish', authority.id)).toBe('AUTHORITY_ROOT_UNAVAILABLE')
     await ask('publish', authority.id, { urgent: true, reason: 'the old root is lost' })
     expect(states(world, 'x509-root').toSorted()).toEqual(['active', 'published'])
+  })
+
+  it('is tainted with all that is under it, and nothing of that is when the approval was used or the version is old', async () => {
+    await rotateRoot()
+    const now = byState(world, 'x509-root', 'retiring')
+    const before = world.store.all('Authority')
+    const refuse = () => approvalError('APPROVAL_USED')
+    const used = { table: 'Approval', must: 'exist', where: { id: 'apr_used' }, refuse } as const
+    const order = { id: old.id, step: 'taint', urgent: false, dryRun: false } as const
+    const also = { guards: [used], changes: [], commitments: {} }
+    const taint = (version?: number, besides?: Besides) =>
+      codeOfAsync(() => stepAuthority(world.ports, world.admin, { ...order, version }, besides))
+    expect(await taint(now.version, also)).toBe('APPROVAL_USED')
+    expect(await taint(now.version - 1)).toBe('AUTHORITY_CHANGED')
+    expect(world.store.all('Authority')).toEqual(before)
+    const commitments = { approval: 'apr_good' }
+    expect(await taint(now.version, { guards: [], changes: [], commitments })).toBe('ACCEPTED')
+    const rows = world.store.all('Authority')
+    expect(rows.filter(({ id }) => id === old.id || id === issuing.id).map(({ state }) => state)).toEqual([
+      'tainted',
+      'tainted',
+    ])
+    const leaves = world.store.leaves.filter(({ draft }) => draft.commitments['approval'] === 'apr_good')
+    expect(leaves).toHaveLength(1)
   })
 
   it('costs the path builder little, also with roots that have signed each other in a circle', async () => {

@@ -6,9 +6,11 @@ import { issueX509Svid } from '#flows/issue-x509-svid.ts'
 import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { renew } from '#flows/renew.ts'
 import { rotateAuthorities } from '#flows/rotate-authorities.ts'
+import { revoke } from '#flows/revoke/revoke.ts'
 import { followTaints } from '#flows/rotation/follow-taints.ts'
 import { CurrentAuthorities, type AuthorityKind, type AuthorityRecord } from '#authority/index.ts'
-import { MINUTE } from '#kernel/instant.ts'
+import { showRotation } from '#flows/rotation/show-rotation.ts'
+import { DAY, MINUTE } from '#kernel/instant.ts'
 import { FOR_EVER } from '#revocation/index.ts'
 import { verifyX509Svid } from '#x509/index.ts'
 import { byState, states } from '../../support/authority-steps.ts'
@@ -38,6 +40,8 @@ const taint = (id: string, changes: Partial<StepRequest> = {}) =>
     ...changes,
   })
 const stateOf = (id: string) => world.store.all('Authority').find((one) => one.id === id)?.state
+const nextOf = async (id: string) =>
+  (await showRotation(world.ports, world.admin)).find(({ authority }) => authority.id === id)?.next?.step
 const cutoffOf = (id: string) => world.store.all('Cutoff').find(({ key }) => key === `authority:${id}`)
 
 async function renewAs({ peer }: Pick<Enrolled, 'peer'>) {
@@ -77,6 +81,8 @@ describe('tainting the authority that signs', () => {
       if (kind !== 'checkpoint') expect(world.authorities.current().keySet(kind).find(old.kid)).toBeUndefined()
       await followTaints(world.ports)
       expect(stateOf(old.id)).toBe('tainted')
+      // It signed nothing that is revoked one by one.
+      expect(await nextOf(old.id)).toBe('retire')
       world.clock.advance(10 * MINUTE)
       await followTaints(world.ports)
       expect(stateOf(old.id)).toBe('retired')
@@ -108,6 +114,41 @@ describe('tainting the authority that signs', () => {
     const order = await svidOrder(world)
     expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ISSUANCE_AUTHORITY_CHANGED')
   })
+
+  it('promise 3 stops another replica that has not heard of it from signing tokens with the old key', async () => {
+    const behind = { ...world.ports, authorities: new CurrentAuthorities(world.authorities.current()) }
+    const request = { audience: [behind.profile.publicUrl] }
+    const caller = await authenticate(behind, bot.peer)
+    await taint(byState(world, 'jwt-svid', 'active').id)
+    expect(await codeOfAsync(() => issueJwtSvid(behind, caller, request))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    await taint(byState(world, 'wit-svid', 'active').id)
+    const order = { ...(await svidOrder(world)), wit: true }
+    expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ISSUANCE_AUTHORITY_CHANGED')
+    expect(await codeOfAsync(() => issueX509Svid(behind, { ...order, wit: false }))).toBe('ACCEPTED')
+  })
+})
+
+describe('a replica that has not heard of', () => {
+  it.each(['activate', 'rollback'] as const)('promise 8 %s goes on signing: both are trusted', async (step) => {
+    const take = (id: string, taken: StepRequest['step']) =>
+      stepAuthority(world.ports, world.admin, {
+        ...{ id, step: taken, version: undefined, urgent: true, reason: 'rehearsal', dryRun: false },
+      })
+    const next = new Map<AuthorityKind, string>()
+    for (const kind of ['x509', 'jwt-svid'] as const) {
+      const { id } = await prepareAuthority(world.ports, { actor: 'local:0', kind })
+      await take(id, 'publish')
+      if (step === 'rollback') await take(id, 'activate')
+      next.set(kind, id)
+    }
+    const behind = { ...world.ports, authorities: new CurrentAuthorities(world.authorities.current()) }
+    for (const id of next.values()) await take(id, step)
+    const request = { audience: [behind.profile.publicUrl] }
+    const caller = await authenticate(behind, bot.peer)
+    expect(await codeOfAsync(() => issueJwtSvid(behind, caller, request))).toBe('ACCEPTED')
+    const order = await svidOrder(world)
+    expect(await codeOfAsync(() => issueX509Svid(behind, order))).toBe('ACCEPTED')
+  })
 })
 
 describe('whoever holds a certificate of a tainted authority', () => {
@@ -133,6 +174,7 @@ describe('whoever holds a certificate of a tainted authority', () => {
     await renewAs(bot)
     await followTaints(world.ports)
     expect(cutoffOf(first.id)).toBeUndefined()
+    expect(await nextOf(first.id)).toBe('revoke')
     await renewAs(other)
     await followTaints(world.ports)
     expect(cutoffOf(first.id)).toMatchObject({ before: FOR_EVER, reason: 'ca_compromise' })
@@ -142,6 +184,7 @@ describe('whoever holds a certificate of a tainted authority', () => {
     // What the feed and its kin spell out: without it receivers go on with certificates under a root that stays.
     expect(told[0]?.data['cutoffs']).toEqual([{ kind: 'authority', value: first.id, before: FOR_EVER }])
     expect(stateOf(first.id)).toBe('tainted')
+    expect(await nextOf(first.id)).toBe('retire')
     world.clock.advance(10 * MINUTE)
     await followTaints(world.ports)
     expect(stateOf(first.id)).toBe('retired')
@@ -214,9 +257,36 @@ describe('a compromised authority', () => {
 
   it('can be one that is tainted already', async () => {
     await taint(first.id)
-    expect(await taint(first.id, { compromised: true })).toEqual([])
+    const version = world.store.all('Authority').find(({ id }) => id === first.id)?.version ?? 0
+    expect(await codeOfAsync(() => taint(first.id, { compromised: true, version: version - 1 }))).toBe(
+      'AUTHORITY_CHANGED',
+    )
+    expect(await taint(first.id, { compromised: true, version })).toEqual([])
     expect(cutoffOf(first.id)).toBeDefined()
     expect(await taint(first.id, { compromised: true })).toEqual([])
+  })
+})
+
+describe('an authority that is over', () => {
+  it('promise 3 is revoked for ever: with its key one could write any time of issue into a certificate', async () => {
+    const order = { handle: 'authority', value: first.id, reason: 'ca_compromise' } as const
+    await revoke(world.ports, world.admin, order)
+    expect(cutoffOf(first.id)?.before).toBeLessThan(FOR_EVER)
+    await taint(first.id, { within: 0 })
+    await followTaints(world.ports)
+    const next = byState(world, 'x509', 'active')
+    const { id } = await prepareAuthority(world.ports, { actor: 'local:0', kind: 'x509' })
+    for (const step of ['publish', 'activate'] as const) {
+      await stepAuthority(world.ports, world.admin, {
+        ...{ id, step, version: undefined, urgent: true, reason: 'rehearsal', dryRun: false },
+      })
+    }
+    world.clock.advance(2 * DAY)
+    await rotateAuthorities(world.ports)
+    expect(stateOf(next.id)).toBe('retired')
+    expect(cutoffOf(next.id)).toBeUndefined()
+    await revoke(world.ports, world.admin, { ...order, value: next.id })
+    expect(cutoffOf(next.id)?.before).toBe(FOR_EVER)
   })
 })
 

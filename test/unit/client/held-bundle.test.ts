@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { HeldBundle } from '#client/held-bundle.ts'
+import { Secret } from '#kernel/secret.ts'
 import { Bundle, encodeBundle, type BundleEntry } from '#spiffe/index.ts'
 import { codeOf } from '../../support/code-of.ts'
+import { newTestKey } from '../../support/keys.ts'
 import { TestAuthority } from '../../support/test-authority.ts'
 import { TRUST_DOMAIN } from '../../support/trust-domain.ts'
-import { NOW } from '../../support/tokens.ts'
+import { NOW, rawToken } from '../../support/tokens.ts'
 
 let one: BundleEntry
 let two: BundleEntry
@@ -45,6 +47,18 @@ describe('the bundle that is held', () => {
     const held = new HeldBundle(TRUST_DOMAIN, bundle(undefined, [one]))
     expect(held.offer(bundle(undefined, [one]))).toBeNull()
     expect(held.offer(bundle(undefined, [one, two]))).toEqual({ anchorsGone: false, contentChanged: true })
+  })
+
+  it('knows the key of a WIT-SVID by its name, and none of what is no WIT-SVID', () => {
+    const key = newTestKey()
+    const known: BundleEntry = { use: 'wit-svid', kid: 'known', key: key.jwk }
+    const held = new HeldBundle(TRUST_DOMAIN, bundle(3n, [one, known, { ...known, use: 'jwt-svid', kid: 'other' }]))
+    const wit = (header: object) => new Secret(rawToken({ alg: 'ES256', typ: 'wit+jwt', ...header }, {}, key))
+    expect(held.holdsKeyOf(wit({ kid: 'known' }))).toBe(true)
+    expect(held.holdsKeyOf(wit({ kid: 'other' }))).toBe(false)
+    expect(held.holdsKeyOf(wit({ kid: 'gone' }))).toBe(false)
+    expect(held.holdsKeyOf(wit({ kid: 'known', typ: 'JWT' }))).toBe(false)
+    expect(held.holdsKeyOf(new Secret('not a token'))).toBe(false)
   })
 
   it('stays as it is when what is offered is partly wrong', () => {

@@ -12,13 +12,17 @@ const failed = vi.fn()
 /** Half of every span. */
 const random = { bytes: (length: number) => new Uint8Array(length).fill(128) }
 
-const certificate = () => ({ notBefore: began, notAfter: after(began, HOUR), renewAt: after(began, 30 * MINUTE) })
+const certificate = (from = began) => ({
+  notBefore: from,
+  notAfter: after(from, HOUR),
+  renewAt: after(from, 30 * MINUTE),
+})
 
 beforeEach(() => {
   clock = new FakeClock()
   began = clock.now()
   renew.mockReset().mockImplementation(() => {
-    timer.start({ ...certificate(), renewAt: after(clock.now(), 30 * MINUTE), notAfter: after(clock.now(), HOUR) })
+    timer.start(certificate(clock.now()))
     return Promise.resolve()
   })
   failed.mockReset()
@@ -53,16 +57,26 @@ describe('the time of a renewal', () => {
     await pass(2 * MINUTE)
     expect(renew).toHaveBeenCalledTimes(1)
     const next = clock.now()
-    timer.heed({ start: after(next, 40 * MINUTE), end: after(next, 44 * MINUTE) }, { notAfter: after(next, HOUR) })
+    timer.heed({ start: after(next, 40 * MINUTE), end: after(next, 44 * MINUTE) }, certificate(next))
     await pass(39 * MINUTE)
     expect(renew).toHaveBeenCalledTimes(1)
     await pass(5 * MINUTE)
     expect(renew).toHaveBeenCalledTimes(2)
   })
 
-  it('is never after the end of the certificate', async () => {
-    timer.heed({ start: after(began, 5 * HOUR), end: after(began, 6 * HOUR) }, certificate())
-    await pass(HOUR + SECOND)
+  it.each([
+    ['after its end', 5 * HOUR, 6 * HOUR],
+    ['at its very end', HOUR - SECOND, HOUR],
+    ['anywhere up to the end of time', 0, 1e12],
+  ])('leaves a sixth of the life for another try, also when the server says %s', async (_when, start, end) => {
+    timer.heed({ start: after(began, start), end: after(began, end) }, certificate())
+    await pass(50 * MINUTE)
+    expect(renew).toHaveBeenCalledTimes(1)
+  })
+
+  it('leaves that also when the certificate came with no better moment than its end', async () => {
+    timer.start({ ...certificate(), renewAt: after(began, HOUR) })
+    await pass(50 * MINUTE)
     expect(renew).toHaveBeenCalledTimes(1)
   })
 
@@ -70,6 +84,36 @@ describe('the time of a renewal', () => {
     timer.heed({ start: after(began, -2 * MINUTE), end: after(began, -MINUTE) }, certificate())
     await pass(5 * SECOND)
     expect(renew).toHaveBeenCalledTimes(1)
+  })
+
+  it('is at a moment of its own within five seconds when who signed is trusted no more, however often that is noticed', async () => {
+    const began_ = clock.now()
+    const renewedAfter: number[] = []
+    const timers = [0, 64, 128, 255].map((draw) => {
+      const one: RenewalTimer = new RenewalTimer({
+        clock,
+        random: { bytes: (length: number) => new Uint8Array(length).fill(draw) },
+        renew: () => {
+          renewedAfter.push((clock.now() - began_) / SECOND)
+          one.start({ ...certificate(), renewAt: after(clock.now(), 30 * MINUTE), notAfter: after(clock.now(), HOUR) })
+          return Promise.resolve()
+        },
+        failed,
+        ticked: () => undefined,
+      })
+      one.start(certificate())
+      return one
+    })
+    for (let second = 0; second < 6; second++) {
+      // The bundle is looked at again before it is their turn.
+      if (second < 2) for (const one of timers.slice(1)) one.renewAtOnce()
+      if (second === 0) timers[0]?.renewAtOnce()
+      await pass(SECOND)
+    }
+    expect(renewedAfter).toEqual([1, 2, 3, 5])
+    timers.forEach((one) => {
+      one.close()
+    })
   })
 
   it('is not moved by advice while a failed renewal waits for its next attempt', async () => {

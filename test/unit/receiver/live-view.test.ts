@@ -75,7 +75,7 @@ describe('a live view of the feed', () => {
   })
 
   it('promise 6: is not made young by a wall clock that is set back, nor by octets that say nothing', async () => {
-    await liveView().start()
+    await liveView({ silence: 2 * LIMIT }).start()
     clock.advance(LIMIT + 1)
     clock.set(after(NOW, -HOUR))
     feed.raw(': a comment\n\n')
@@ -84,8 +84,19 @@ describe('a live view of the feed', () => {
     expect(stateOf()).toBe('RECEIVER_VIEW_STALE')
   })
 
-  it('goes on where it broke off, and is not young again before it has caught up', async () => {
+  it('promise 6: is not made young by what waited to be read while the process stood still', async () => {
     await liveView().start()
+    feed.refusal = new WritError('SERVER_UNREACHABLE', 'It is gone since.')
+    clock.advance(LIMIT + 1)
+    feed.heartbeat()
+    await eventually(() => failures.includes('RECEIVER_FEED_SILENT'))
+    expect(stateOf()).toBe('RECEIVER_VIEW_STALE')
+    feed.refusal = null
+    await eventually(() => stateOf() === 'ACCEPTED')
+  })
+
+  it('goes on where it broke off, and is not young again before it has caught up', async () => {
+    await liveView({ silence: 2 * LIMIT }).start()
     feed.say('token', { jti: 'tok_a' })
     feed.heartbeat()
     await eventually(() => isDead('tok_a'))

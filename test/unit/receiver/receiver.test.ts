@@ -219,7 +219,7 @@ describe('a presented chain', () => {
     expect(presentedChain({ getPeerX509Certificate: () => loop as never })).toHaveLength(1)
     let long: { raw: Uint8Array; issuerCertificate?: unknown } = { raw: new Uint8Array([0]) }
     for (let index = 1; index < 20; index++) long = { raw: new Uint8Array([index]), issuerCertificate: long }
-    expect(presentedChain({ getPeerX509Certificate: () => long as never })).toHaveLength(6)
+    expect(presentedChain({ getPeerX509Certificate: () => long as never })).toHaveLength(7)
     expect(presentedChain({})).toEqual([])
     expect(after(NOW, 0)).toBe(NOW)
   })

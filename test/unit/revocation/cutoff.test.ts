@@ -119,6 +119,7 @@ describe('the standing of a token', () => {
     ancestors: [parent],
     task: { state: 'active', deadline: instant(5_000), subject: 's' },
     agent: { state: 'active' },
+    above: [],
     instance: { state: 'active', id: 'i', agent: 'a', node: null, lineage: 'l', evidenceDigest: 'e', selectors: [] },
     certificate,
     cutoffs: [],

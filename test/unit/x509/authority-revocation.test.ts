@@ -84,6 +84,25 @@ describe('a chain with an intermediate', () => {
     expect(outcome([authorities], required)).toBe('ACCEPTED')
   })
 
+  it('is cleared by a CRL of the place that it names itself, octet for octet, and by that of no other', () => {
+    const point = 'http://status.example.org/crl/root-1.crl'
+    const named = root.authority('Named', {
+      extensions: [{ kind: 'crlDistributionPoints', critical: false, uris: [point] }],
+    })
+    const verdict = (distributionPoint: string, only?: 'userCertificates'): string =>
+      codeOf(() =>
+        buildPath(named.leaf(), [named.certificate], [root.certificate], {
+          at: after(X509_NOW, HOUR),
+          purpose: 'clientAuth',
+          crls: [crl({ scope: { distributionPoint, only } })],
+          ...required,
+        }),
+      )
+    expect(verdict(point)).toBe('ACCEPTED')
+    expect(verdict(`${point}/`)).toBe('PATH_CRL_MISSING')
+    expect(verdict(point, 'userCertificates')).toBe('PATH_CRL_MISSING')
+  })
+
   it('does not concern a leaf that the anchor itself has signed', () => {
     const direct = (): unknown =>
       buildPath(root.leaf(), [], [root.certificate], { at: X509_NOW, purpose: 'clientAuth', ...required })

@@ -7,7 +7,10 @@ import {
   createCrl,
   CrlEntry,
   encodeTbsCrl,
+  encodeTbsCrlInSlices,
+  LINES_AT_ONCE,
   parseCrl,
+  parseCrlInSlices,
   REVOCATION_REASONS,
   verifyCrl,
   type CrlTemplate,
@@ -136,6 +139,40 @@ describe('a CRL that was written', () => {
     expect(performance.now() - start).toBeLessThan(2000)
     const crl = parseCrl(assembleCrl(tbs, 'ES256', new Uint8Array(8)))
     expect(crl.entries.length).toBe(100_000)
+  })
+
+  it('with more entries than a call has room for is made and read in slices, and is the same', async () => {
+    const length = 150_000
+    // Each differs from its neighbours in its first octets, and none is in its place.
+    const entries = Array.from({ length }, (_, index) =>
+      entry(`01${((index * 7919) % length).toString(16).padStart(6, '0')}`),
+    )
+    let pauses = 0
+    const pause = (): Promise<void> => {
+      pauses++
+      return Promise.resolve()
+    }
+    const tbs = await encodeTbsCrlInSlices(template({ entries }), pause)
+    const slices = length / LINES_AT_ONCE
+    expect(pauses).toBeGreaterThan(3 * slices)
+    expect(Buffer.compare(tbs, encodeTbsCrl(template({ entries: entries.toReversed() })))).toBe(0)
+    pauses = 0
+    const der = assembleCrl(tbs, 'ES256', new Uint8Array(8))
+    const limits = { maxBytes: der.length, maxEntries: length }
+    const crl = await parseCrlInSlices(der, limits, pause)
+    expect(pauses).toBe(slices)
+    const serials = crl.entries.map(({ serial }) => toHex(serial))
+    expect(serials).toEqual(serials.toSorted())
+    expect(serials.length).toBe(length)
+    const first = entries[0] as CrlEntry
+    for (const twice of [
+      [first, ...entries],
+      [...entries, first],
+    ]) {
+      await expect(encodeTbsCrlInSlices(template({ entries: twice }), pause)).rejects.toMatchObject({
+        details: { part: 'entries' },
+      })
+    }
   })
 })
 

@@ -77,9 +77,13 @@ export async function prepareSession(client: pg.ClientBase): Promise<void> {
   throw storeError('STORE_NOT_DURABLE', { details: { synchronous_commit, fsync, full_page_writes, standby } })
 }
 
-/** One connection of our own, ready. @throws STORE_UNAVAILABLE, STORE_NOT_DURABLE */
+/**
+ * One connection of our own, ready. What is asked before the last answer is there is sent at once, and answered in the
+ * order in which it was asked.
+ * @throws STORE_UNAVAILABLE, STORE_NOT_DURABLE
+ */
 export async function connect(target: Target, applicationName: string): Promise<Client> {
-  const client = new pg.Client(clientConfig(target, applicationName))
+  const client = new pg.Client({ ...clientConfig(target, applicationName), pipeline: true })
   // Whoever uses the connection meets the error; without a listener it would end the process.
   client.on('error', () => undefined)
   try {

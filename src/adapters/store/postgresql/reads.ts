@@ -1,4 +1,4 @@
-import type { ListQuery, Where } from '#flows/ports.ts'
+import type { ListQuery, Reader, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { shapeOf } from '../columns.ts'
 import { testsOf } from '../conditions.ts'
@@ -10,6 +10,9 @@ import { listSql, operandsOf } from '../statements.ts'
 import { FindQueue, type Query } from './find-queue.ts'
 import { READ_VERSION } from './fixed.ts'
 import { SINGLE } from './statements.ts'
+
+/** Makes sure that what is kept is as it is in the database. */
+type Refresh = () => Promise<void>
 
 /**
  * Reads, some of them from what was read before: only after the database was asked, since the read began, whether
@@ -28,10 +31,32 @@ export class Reads {
     this.#finds = new FindQueue(query)
   }
 
-  async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+  find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    return this.#find(table, where, this.#refresh)
+  }
+
+  list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    return this.#list(table, query, this.#refresh)
+  }
+
+  /** The question is asked when the first row is wanted that is kept; what is kept after that is no older. */
+  together(): Reader {
+    let asked: Promise<void> | null = null
+    const refresh: Refresh = () => (asked ??= this.#refresh())
+    return {
+      find: (table, where) => this.#find(table, where, refresh),
+      list: (table, query) => this.#list(table, query, refresh),
+    }
+  }
+
+  async #find<Table extends TableName>(
+    table: Table,
+    where: Where<Table>,
+    refresh: Refresh,
+  ): Promise<Tables[Table] | null> {
     // What is not kept needs no question about it.
     if (this.#snapshot.find(table, where) !== undefined) {
-      await this.#refresh()
+      await refresh()
       const known = this.#snapshot.find(table, where)
       if (known !== undefined) return known as Tables[Table] | null
     }
@@ -44,9 +69,13 @@ export class Reads {
     return row as Tables[Table] | null
   }
 
-  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+  async #list<Table extends TableName>(
+    table: Table,
+    query: ListQuery<Table>,
+    refresh: Refresh,
+  ): Promise<readonly Tables[Table][]> {
     if (this.#snapshot.list(table, query) !== undefined) {
-      await this.#refresh()
+      await refresh()
       const known = this.#snapshot.list(table, query)
       if (known !== undefined) return known as unknown as readonly Tables[Table][]
     }
@@ -72,7 +101,7 @@ export class Reads {
   }
 
   /** Whoever comes before the question is sent comes along; its answer is too old for who comes later. */
-  #refresh(): Promise<void> {
+  readonly #refresh: Refresh = () => {
     this.#boarding ??= this.#depart()
     return this.#boarding
   }

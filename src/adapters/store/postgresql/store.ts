@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { AdoptionRecord } from '#authority/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Reader, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import { toHex } from '#kernel/bytes.ts'
 import { instant, type Instant, type Milliseconds } from '#kernel/instant.ts'
@@ -66,7 +66,7 @@ export class PostgresqlStore implements Store {
     }
     this.#notifications = new Notifications({ ...listening, tell })
     this.#commits = new CommitQueue(
-      (batch) => journal.run(batch),
+      (batch, isMore) => journal.run(batch, isMore),
       () => {
         tell('written')
       },
@@ -93,6 +93,10 @@ export class PostgresqlStore implements Store {
 
   list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
     return this.#reads.list(table, query)
+  }
+
+  together(): Reader {
+    return this.#reads.together()
   }
 
   commit(commit: Commit): Promise<Committed> {

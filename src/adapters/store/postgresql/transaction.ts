@@ -42,10 +42,26 @@ export class Transaction {
   /** Guards, then changes, of commits that do not meet each other. @throws LostLate */
   async run(wave: Wave): Promise<void> {
     await this.#guards(wave.members)
-    const longest = Math.max(0, ...wave.members.map((ordinal) => this.#plans[ordinal]?.changes.length ?? 0))
-    for (let position = 0; position < longest; position++) {
+    for (let position = 0; position < longestOf(wave, this.#plans); position++) {
       for (const group of this.#groups(wave.members, position)) await this.#change(group, position)
     }
+  }
+
+  /**
+   * The same, as if nobody lost: everything is sent before this returns, in the same order. Each promise rejects with
+   * what its statement met; who lost is in `refused` once all are settled.
+   */
+  send(wave: Wave): readonly Promise<void>[] {
+    const sent = [this.#guards(wave.members)]
+    for (let position = 0; position < longestOf(wave, this.#plans); position++) {
+      for (const group of this.#groups(wave.members, position)) sent.push(this.#change(group, position))
+    }
+    return sent
+  }
+
+  /** A statement without parameters; none where it is null. */
+  async ask(text: string | null): Promise<void> {
+    if (text !== null) await this.#client.query(text)
   }
 
   /** Leaves, what lies beside them, and events, in one statement. @throws STORE_REPLICA_TAKEN */
@@ -122,6 +138,10 @@ export class Transaction {
     const { name, text } = sql
     return (await this.#client.query<Record<string, unknown>>({ name, text, values })).rows
   }
+}
+
+function longestOf({ members }: Wave, plans: readonly Plan[]): number {
+  return Math.max(0, ...members.map((ordinal) => plans[ordinal]?.changes.length ?? 0))
 }
 
 function keyOf(values: readonly unknown[]): string {

@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { EnrollSessionRecord } from '#attestation/index.ts'
 import type { AdoptionRecord } from '#authority/index.ts'
-import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Where } from '#flows/ports.ts'
+import type { Commit, Committed, FirstTable, ListQuery, OutboxNews, Reader, Where } from '#flows/ports.ts'
 import type { TableName, Tables } from '#flows/tables.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { after, type Instant, type Milliseconds } from '#kernel/instant.ts'
@@ -95,8 +95,36 @@ export class SqliteStore implements Store {
   }
 
   async find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
-    const shape = shapeOf(table)
     this.#refresh()
+    return this.#find(table, where)
+  }
+
+  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
+    this.#refresh()
+    return this.#list(table, query)
+  }
+
+  /** The file is asked at the first read; what is kept after that is no older. */
+  together(): Reader {
+    let isFresh = false
+    const refresh = (): void => {
+      if (!isFresh) this.#refresh()
+      isFresh = true
+    }
+    return {
+      find: async (table, where) => {
+        refresh()
+        return this.#find(table, where)
+      },
+      list: async (table, query) => {
+        refresh()
+        return this.#list(table, query)
+      },
+    }
+  }
+
+  async #find<Table extends TableName>(table: Table, where: Where<Table>): Promise<Tables[Table] | null> {
+    const shape = shapeOf(table)
     const known = this.#snapshot.find(table, where)
     if (known !== undefined) return Promise.resolve(known as Tables[Table] | null)
     const tests = testsOf(shape, where)
@@ -106,8 +134,7 @@ export class SqliteStore implements Store {
     return Promise.resolve(row as Tables[Table] | null)
   }
 
-  async list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
-    this.#refresh()
+  async #list<Table extends TableName>(table: Table, query: ListQuery<Table>): Promise<readonly Tables[Table][]> {
     const known = this.#snapshot.list(table, query)
     if (known !== undefined) return Promise.resolve(known as unknown as readonly Tables[Table][])
     const { shape, tests, ordering, limit } = planList(table, query)

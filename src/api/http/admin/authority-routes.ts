@@ -5,6 +5,8 @@ import {
   authorityTaintRequest,
   authorityView as authoritySchema,
   importAuthorityRequest,
+  importCrlRequest,
+  importedCrl,
   noBody,
   noQuery,
   requestAuthorityRequest,
@@ -28,6 +30,7 @@ import type { CallerClass, Route } from '../route.ts'
 import type { Flows } from '../flows.ts'
 import { READERS, reading, writing } from './access.ts'
 import { askedAnswer, changesView } from './approval-views.ts'
+import { crlStatusView, importedCrlView } from './crl-views.ts'
 import { authorityView, bodyOf } from './views.ts'
 
 const CA_ADMINS: readonly CallerClass[] = ['ca-admin']
@@ -67,6 +70,16 @@ export const AUTHORITY_ROUTES: readonly Route[] = [
     schema: { body: importAuthorityRequest, query: noQuery, answer: authoritySchema },
     flow: async (flows, { caller, body }) => flows.bringAuthority(caller, fromPem('CERTIFICATE', body.certificate)),
     render: bodyOf(authorityView),
+  }),
+  route({
+    ...writing,
+    id: 'importCrl',
+    summary: 'Take a CRL that a ceremony signed with a root; it is served as soon as its time has come',
+    path: '/v1/crls/import',
+    callers: CA_ADMINS,
+    schema: { body: importCrlRequest, query: noQuery, answer: importedCrl },
+    flow: async (flows, { caller, body }) => flows.bringCrl(caller, fromPem('X509 CRL', body.crl)),
+    render: bodyOf(importedCrlView),
   }),
   ...STEPS.map(([step, summary]) =>
     route({
@@ -148,7 +161,8 @@ function gateView(gate: Gate | null): GateView | null {
   }
 }
 
-function progressView({ authority, gate, next, standby }: AuthorityProgress): RotationAnswer['items'][number] {
+function progressView(progress: AuthorityProgress): RotationAnswer['items'][number] {
+  const { authority, gate, next, standby, crl, at: now } = progress
   const { id, kind, state, version } = authority
   const at = next?.at ?? null
   return {
@@ -159,5 +173,6 @@ function progressView({ authority, gate, next, standby }: AuthorityProgress): Ro
     gate: gateView(gate),
     next: next === null ? null : { step: next.step, at: at === null ? null : toRfc3339(at) },
     standby,
+    crl: crl === null ? null : crlStatusView(crl, now),
   }
 }

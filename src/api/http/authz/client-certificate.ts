@@ -1,10 +1,12 @@
 import { equal, fromBase64, fromHex, type Bytes } from '#kernel/bytes.ts'
 import { sha256 } from '#kernel/digest.ts'
 import { isWritError } from '#kernel/errors.ts'
-import { fromPem } from '#x509/index.ts'
+import { buildPath, fromPem, parseCertificate, type Certificate } from '#x509/index.ts'
 import { httpError } from '../errors.ts'
 
 const MAX_CHARACTERS = 32 * 1024
+/** A leaf, its issuing authority, and what leads from there to an older root. */
+const MOST_CERTIFICATES = 5
 /** What Envoy may write into an element; of `URI` and `DNS` there may be several. */
 const XFCC_KEYS = ['By', 'Hash', 'Cert', 'Chain', 'Subject', 'URI', 'DNS']
 const REPEATED = ['By', 'URI', 'DNS']
@@ -15,9 +17,27 @@ export function certificateOfNginx(value: string): Bytes {
   return parsing('certificate', () => fromPem('CERTIFICATE', decoded(value)))
 }
 
-/** Traefik: the PEM block's base64 without lines and delimiters, of one certificate. @throws AUTHZ_FORWARDED_INVALID */
+/**
+ * Traefik: the PEM block's base64 without lines and delimiters; between commas, of every certificate that the client has
+ * shown, as where an issuing authority is sent along. The first is the client's own if it leads to the others: then
+ * nobody has put another in front.
+ * @throws AUTHZ_FORWARDED_INVALID
+ */
 export function certificateOfTraefik(value: string): Bytes {
-  return parsing('certificate', () => fromBase64(decoded(value)))
+  if (value.length > MAX_CHARACTERS) throw invalid('length')
+  const texts = value.split(',')
+  if (texts.length > MOST_CERTIFICATES) throw invalid('length')
+  return parsing('certificate', () => {
+    const [leaf, ...issuers] = texts.map((text) => parseCertificate(fromBase64(decoded(text))))
+    if (leaf === undefined || !issuers.every(isAuthority)) throw invalid('certificate')
+    const last = issuers.pop()
+    if (last !== undefined) buildPath(leaf, issuers, [last], { at: leaf.notBefore, purpose: 'clientAuth' })
+    return leaf.der
+  })
+}
+
+function isAuthority(certificate: Certificate): boolean {
+  return certificate.extension('basicConstraints')?.ca === true
 }
 
 /**

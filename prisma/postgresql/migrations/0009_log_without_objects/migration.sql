@@ -1,0 +1,3 @@
+-- DropIndex
+DROP INDEX "LogLeaf_object_idx";
+
