@@ -6,6 +6,7 @@ import { whyOf } from './names.ts'
 import { now, type Recorder } from './recorder.ts'
 import { AUDIENCE } from './server.ts'
 import { ACCEPTED, type Where } from './sightings.ts'
+import type { Dead } from './verdicts.ts'
 import { codeOf, one, pause, showToken, type World } from './traffic.ts'
 
 /** What a thief has taken of one agent. */
@@ -70,7 +71,9 @@ export class Attacks {
     const over = agent.connect(identity)
     const url = one(this.#world.peers)
     await this.#try(what, 'peer', dead.peer, () => plain(callPeer(over, url)))
-    await this.#try(`${what}, as a service`, 'peer', dead.peer, () => plain(call(agent, identity)))
+    await this.#try('a certificate of a tainted authority, as a service', 'peer', dead.peer, () =>
+      plain(call(agent, identity)),
+    )
     await over.close()
     await this.#certificateAlone(what, { agent, identity }, dead)
     await this.#try(what, 'server', dead.server, () =>
@@ -95,7 +98,7 @@ export class Attacks {
 
   /** A service that is shown a good certificate and no token misses the token. */
   async #certificateAlone(
-    what: string,
+    what: Dead,
     { agent, identity }: Pick<Loot, 'agent' | 'identity'>,
     dead: DeadSince,
   ): Promise<void> {
@@ -109,7 +112,7 @@ export class Attacks {
     await over.close()
   }
 
-  async #try(what: string, where: Where, deadSince: number | undefined, act: () => Promise<string>): Promise<void> {
+  async #try(what: Dead, where: Where, deadSince: number | undefined, act: () => Promise<string>): Promise<void> {
     if (deadSince === undefined) return
     const at = now()
     const outcome = await act().catch(whyOf)

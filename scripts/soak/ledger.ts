@@ -36,7 +36,7 @@ export interface Figures extends Done {
   /** Refused, rightly: the key of a certificate or token in use had been tainted a moment before. */
   readonly refusedAsTainted: number
   readonly invalidTried: number
-  /** Refused, but not because somebody had judged: a connection that broke. */
+  /** Refused for something else: the certificate that a token came with, or a connection that broke. */
   readonly invalidUnjudged: number
   readonly invalidAccepted: number
   /** Dead, but accepted within the time that a receiver has to hear of it. */
@@ -100,7 +100,7 @@ export class Ledger {
       validRefused: count('token'),
       refusedAsTainted: this.#failures.length - failures.length,
       invalidTried: this.#attempts.length,
-      invalidUnjudged: this.#attempts.filter(({ outcome }) => outcome !== ACCEPTED && !isJudged(outcome)).length,
+      invalidUnjudged: this.#attempts.filter((one) => one.outcome !== ACCEPTED && !isJudged(one)).length,
       invalidAccepted: late + used.late,
       acceptedWithinAllowance: early + used.early,
       unproven: this.#unproven().length,
@@ -198,7 +198,7 @@ export class Ledger {
   #unproven(): readonly string[] {
     const replaced = this.#taints.filter((taint) => !taint.unused && !this.#isReplaced(taint))
     const tried = Map.groupBy(this.#attempts, ({ what, where }) => `${what}, at a ${where}`)
-    const unjudged = [...tried].filter(([, attempts]) => attempts.every(({ outcome }) => !isJudged(outcome)))
+    const unjudged = [...tried].filter(([, attempts]) => !attempts.some(isJudged))
     return [
       ...replaced.map(({ keys }) => `nothing of a successor was accepted after the taint of ${keys.join(', ')}`),
       ...unjudged.map(([name]) => `nobody judged ${name}`),

@@ -49,13 +49,17 @@ export async function rotateTokenKey(stage: Stage, kind: 'access-token' | 'jwt-s
   })
 }
 
-/** The issuing authority, whose holders have to renew each time. */
-export async function rotateIssuer(stage: Stage): Promise<Rest> {
+/**
+ * The issuing authority, whose holders have to renew each time. Before it is tainted it waits for `others`: a token that
+ * comes with a certificate of it would be refused for that, whatever became of the token's own key.
+ */
+export async function rotateIssuer(stage: Stage, others: Promise<unknown> = Promise.resolve()): Promise<Rest> {
   const { operator, step } = stage
   const old = await operator.active('x509')
   const next = await backAndForth(stage, 'x509', old)
   await step('x509: the first one is retired', () => unnoticed(stage, [old], () => operator.retire(old)))
   await step('x509: one more published', () => operator.published('x509'))
+  await others
   return taintIssuers(stage, 'x509: the one that signs is tainted', next)
 }
 

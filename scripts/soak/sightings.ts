@@ -1,3 +1,5 @@
+import type { Dead } from './verdicts.ts'
+
 /** What whoever takes part in the soak has seen, for whoever judges it afterwards. */
 
 /** Who decides: another agent by the bundle alone, a service on the feed, or the server itself. */
@@ -28,7 +30,7 @@ export interface Failure {
 
 /** Something dead was shown on purpose, since a moment from which on nobody should take it. */
 export interface Attempt {
-  readonly what: string
+  readonly what: Dead
   readonly where: Where
   readonly deadSince: number
   readonly at: number

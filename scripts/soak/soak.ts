@@ -166,7 +166,8 @@ async function rotateInTurn(stage: Stage): Promise<void> {
     await rotateTokenKey(stage, kind)
     await killOne(stage)
   }
-  for (const rotate of stage.mode === 'rooted' ? [rotateIssuer, rotateRoot] : [rotateIssuer]) {
+  const certificates = stage.mode === 'rooted' ? [rotateIssuer, rotateRoot] : [rotateIssuer]
+  for (const rotate of certificates) {
     const rest = await rotate(stage)
     await rest()
     await killOne(stage)
@@ -175,12 +176,13 @@ async function rotateInTurn(stage: Stage): Promise<void> {
 
 /** All kinds at the same time; the root follows the issuing authority while what that signed is being revoked. */
 async function rotateAtOnce(stage: Stage): Promise<void> {
+  const tokens = Promise.all(TOKENS.map((kind) => rotateTokenKey(stage, kind)))
   const certificates = async () => {
-    const rest = await rotateIssuer(stage)
+    const rest = await rotateIssuer(stage, tokens)
     const root = async () => (await rotateRoot(stage))()
     await Promise.all([rest(), killOne(stage), ...(stage.mode === 'rooted' ? [root()] : [])])
   }
-  await Promise.all([...TOKENS.map((kind) => rotateTokenKey(stage, kind)), certificates()])
+  await Promise.all([tokens, certificates()])
 }
 
 /** An instance is revoked, and tried. */

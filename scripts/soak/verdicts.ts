@@ -16,8 +16,27 @@ const OF_A_KEY: Readonly<Record<string, Signed>> = {
   SUBJECT_TOKEN_INVALID: 'jwt-svid',
 }
 
-/** Whoever says one of these has judged what was shown; everything else says that nobody did. */
-const OF_ITSELF: readonly string[] = ['RECEIVER_TOKEN_INACTIVE', 'CLIENT_CERTIFICATE_UNKNOWN']
+/**
+ * What is dead and is shown on purpose, and the codes of who has judged that very thing. Any other refusal says nothing
+ * about it: a token may be refused for the certificate that it comes with, and a connection may break.
+ */
+const VERDICTS = {
+  'a token of a completed task': ['RECEIVER_TOKEN_INACTIVE'],
+  'a token of a revoked task': ['RECEIVER_TOKEN_INACTIVE'],
+  'a revoked token': ['RECEIVER_TOKEN_INACTIVE'],
+  'a token of a tainted key': ['RECEIVER_TOKEN_INVALID'],
+  'a JWT-SVID of a tainted key': ['JWT_KEY_UNKNOWN'],
+  'a certificate of a tainted authority': [
+    ...['PEER_NOT_TRUSTED', 'RECEIVER_CERTIFICATE_INVALID', 'RECEIVER_CERTIFICATE_REVOKED'],
+    ...['CLIENT_CERTIFICATE_UNTRUSTED', 'CLIENT_CERTIFICATE_REVOKED'],
+  ],
+  'a certificate of a tainted authority, as a service': ['SERVER_NOT_TRUSTED'],
+  'a token of a revoked instance': ['RECEIVER_CERTIFICATE_REVOKED', 'RECEIVER_TOKEN_INACTIVE'],
+  'a certificate of a revoked instance': ['RECEIVER_CERTIFICATE_REVOKED', 'CLIENT_CERTIFICATE_REVOKED'],
+  'a renewal of a revoked instance': ['CLIENT_CERTIFICATE_REVOKED'],
+} as const
+
+export type Dead = keyof typeof VERDICTS
 
 /** Of which kind the key was that was not believed; null where the refusal is about something else. */
 export function blamed(why: string): Signed | null {
@@ -25,8 +44,10 @@ export function blamed(why: string): Signed | null {
   return code === undefined ? null : (OF_A_KEY[code] ?? null)
 }
 
-export function isJudged(outcome: string): boolean {
-  return blamed(outcome) !== null || outcome.split(' ').some((word) => OF_ITSELF.includes(word))
+/** Whether a refusal is about that very thing. */
+export function isJudged({ what, outcome }: { readonly what: Dead; readonly outcome: string }): boolean {
+  const codes: readonly string[] = VERDICTS[what]
+  return outcome.split(' ').some((word) => codes.includes(word))
 }
 
 /** Of a peer that was not trusted: the authority that it showed a certificate of. */

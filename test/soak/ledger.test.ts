@@ -157,10 +157,11 @@ describe('what the soak demands besides', () => {
     expect(ledger.isClean).toBe(true)
   })
 
-  it('is that somebody judged the dead: a connection that broke says nothing', () => {
+  it('is that somebody judged the dead thing itself, and not the connection or the certificate that it came with', () => {
     const ledger = newLedger()
     attempt(ledger, { outcome: 'ECONNREFUSED' })
-    expect(ledger.figures).toMatchObject({ invalidUnjudged: 1, unproven: 1 })
+    attempt(ledger, { outcome: 'RECEIVER_CERTIFICATE_INVALID' })
+    expect(ledger.figures).toMatchObject({ invalidUnjudged: 2, unproven: 1 })
     expect(ledger.isClean).toBe(false)
     attempt(ledger, {})
     expect(ledger.isClean).toBe(true)
