@@ -30,7 +30,7 @@ export const STEPS = {
     '--log-level=warn',
     '--cache',
     '--cache-strategy=content',
-    '--cache-location=node_modules/.cache/prettier',
+    '--cache-location=node_modules/.cache/writ/prettier',
     '.',
   ),
   schemas: ['scripts/prisma/generate.mjs', '--check'],
