@@ -88,8 +88,11 @@ export function isSpent(entry: Pick<CrlEntryRecord, 'notAfter' | 'addedAt'>, pre
   return previous !== null && previous.thisUpdate > Math.max(entry.notAfter, entry.addedAt) + OVERLAP
 }
 
+/** No certificate of an agent lives longer. */
+export const LONGEST_LEAF: Milliseconds = DAY
+
 /** No certificate that an authority or a root at hand signs lives longer. */
-const LONGEST: Readonly<Record<'x509' | 'x509-root', Milliseconds>> = { x509: DAY, 'x509-root': 31 * DAY }
+const LONGEST: Readonly<Record<'x509' | 'x509-root', Milliseconds>> = { x509: LONGEST_LEAF, 'x509-root': 31 * DAY }
 
 /**
  * R11: an authority goes on saying what it took back, also when it has retired or is tainted, until the last certificate

@@ -17,6 +17,7 @@ export {
   issuesCrls,
   isSpent,
   nextCrlNumber,
+  LONGEST_LEAF,
   OVERLAP,
   type CrlFacts,
   type CrlTimes,

@@ -4,7 +4,15 @@ import type { CertificateRecord, IssuanceProfile } from '#issuance/index.ts'
 import { toHex, utf8 } from '#kernel/bytes.ts'
 import { sha256Hex } from '#kernel/digest.ts'
 import { HOUR, instant, MINUTE, type Instant } from '#kernel/instant.ts'
-import { crlEntryOf, FOR_EVER, isListable, OVERLAP, type CrlEntryRecord, type CutoffRecord } from '#revocation/index.ts'
+import {
+  crlEntryOf,
+  FOR_EVER,
+  isListable,
+  LONGEST_LEAF,
+  OVERLAP,
+  type CrlEntryRecord,
+  type CutoffRecord,
+} from '#revocation/index.ts'
 import { parseCertificate, parsePublicKey } from '#x509/index.ts'
 import type { Commit, Reader, StoryPorts } from '../ports.ts'
 import { cutoffsSince } from '../revoke/cutoffs-since.ts'
@@ -50,6 +58,8 @@ export class CutoffExpansion {
   #mark: Instant = instant(0)
   /** Every event of the outbox up to here was read. */
   #position = -1
+  /** Where the clock was when it was furthest ahead. */
+  #latest: Instant = instant(0)
 
   /** `onAdded` is told of lines as soon as they are durable. */
   constructor(ports: ExpansionPorts, onAdded: (entries: readonly CrlEntryRecord[]) => void) {
@@ -67,6 +77,7 @@ export class CutoffExpansion {
     // 1. Where this replica, or whoever held the lease before, has come to.
     const began = this.#ports.clock.now()
     const done = (this.#done ??= await this.#resume())
+    this.#notice(began, done)
     // 2. Every cutoff since then, and a while before: clocks differ, and transactions end late.
     const from = instant(Math.max(0, Math.min(this.#mark, began) - OVERLAP))
     let count = 0
@@ -83,8 +94,23 @@ export class CutoffExpansion {
   async #resume(): Promise<Map<string, Instant>> {
     const { reader } = this.#ports
     this.#mark = instant((await reader.find('Mark', { name: CUTOFF_MARK }))?.at ?? 0)
+    this.#latest = this.#mark
     this.#position = ((await reader.find('Mark', { name: EVENT_MARK }))?.at ?? 0) - 1
     return new Map()
+  }
+
+  /**
+   * While the clock ran ahead, living certificates were taken for ended and left out: once it is right again, everything
+   * is looked at once more that can reach one of them.
+   */
+  #notice(began: Instant, done: Map<string, Instant>): void {
+    if (began >= this.#latest - OVERLAP) {
+      this.#latest = instant(Math.max(this.#latest, began))
+      return
+    }
+    done.clear()
+    this.#mark = instant(Math.max(0, began - LONGEST_LEAF))
+    this.#latest = began
   }
 
   async #expandNew(cutoffs: readonly CutoffRecord[], done: Map<string, Instant>): Promise<number> {
