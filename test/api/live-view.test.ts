@@ -116,6 +116,7 @@ describe('the live view', { shuffle: false }, () => {
 
     it('is told nothing when it is not registered for any audience', async () => {
       const stranger = await newReceiver('bot')
+      await stranger.trust.start()
       void stranger.view.start()
       await expect.poll(() => stranger.failures, soon).toContain('FEED_NOT_REGISTERED')
       expect(stranger.ofCertificate(await newCaller())).toBe('RECEIVER_VIEW_MISSING')

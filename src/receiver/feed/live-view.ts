@@ -44,6 +44,8 @@ export interface LiveViewOptions {
 const DEFAULT_SILENCE: Milliseconds = 20 * SECOND
 const DEFAULT_PAUSE: Milliseconds = SECOND / 4
 const LONGEST_PAUSES = 20
+/** A connection that lasted for so long was no failure. */
+const WELL: Milliseconds = 5 * SECOND
 
 interface Held {
   readonly revoked: Revoked
@@ -128,6 +130,7 @@ export class LiveView {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const began = this.#options.clock.monotonic()
       try {
         await this.#follow(signal)
         throw receiverError('RECEIVER_FEED_ENDED')
@@ -137,7 +140,9 @@ export class LiveView {
         this.#failures++
         if (this.#running?.signal === signal) this.#options.onFailure?.(error)
       }
-      await this.#rest(signal)
+      // One that served us well is followed by another at once: every moment without is one in which we hear nothing.
+      const lasted = this.#options.clock.monotonic() - began
+      if (this.#failures > 1 || lasted < WELL) await this.#rest(signal)
     }
   }
 
