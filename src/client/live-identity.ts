@@ -48,7 +48,7 @@ const ISSUER_GONE = ['CLIENT_CERTIFICATE_UNTRUSTED', 'WIT_KEY_UNKNOWN']
 /** How long whoever closes it waits for a renewal. */
 const PATIENCE_AT_END: Milliseconds = 2 * SECOND
 
-/** Resolves once `work` has ended either way, or after that long. */
+/** Resolves once `work` has ended either way, or after that long: how it ended is told to whoever began it. */
 async function atMost(length: Milliseconds, work: Promise<unknown> | undefined): Promise<void> {
   if (work === undefined) return
   let timer: NodeJS.Timeout | undefined
@@ -158,7 +158,10 @@ export class LiveIdentity {
     return this.#lookingAgain(() => this.session.openFeed(request))
   }
 
-  /** Who is refused because its issuer is trusted no more has an old bundle: the next one makes it renew. */
+  /**
+   * Who is refused because its issuer is trusted no more has an old bundle: the next one makes it renew. The refusal is
+   * what is told; a look that fails is made again by the bundle's own hint.
+   */
   async #lookingAgain<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     try {
       return await call()

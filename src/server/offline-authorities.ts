@@ -1,10 +1,12 @@
+import { crlStatusView } from '#api/http/index.ts'
 import { AuthoritySet, isAwaiting, type AuthorityRecord } from '#authority/index.ts'
-import { crlStatusOf, type CrlStatus } from '#flows/crl/crl-facts.ts'
+import { crlStatusOf } from '#flows/crl/crl-facts.ts'
 import { importRootCrl, type ImportedCrl } from '#flows/crl/import-root-crl.ts'
 import { importAuthority } from '#flows/import-authority.ts'
 import { listAuthorities } from '#flows/load-authorities.ts'
 import { authorityRequest, requestAuthority } from '#flows/request-authority.ts'
 import type { Bytes } from '#kernel/bytes.ts'
+import type { CrlStatusView } from '#wire/index.ts'
 import { closePorts, openPorts, type ServerPorts } from './compose/ports.ts'
 import type { Config } from './config/load.ts'
 
@@ -57,10 +59,10 @@ export function importOffline<Value>(
   )
 }
 
-/** An authority, and how its CRL is; null for what has none. */
+/** An authority, and how its CRL is, as the server tells it; null for what has none. */
 export interface OfflineAuthority {
   readonly authority: AuthorityRecord
-  readonly crl: CrlStatus | null
+  readonly crl: CrlStatusView | null
 }
 
 /** `writ ca status --offline`. @throws STORE_REPLICA_TAKEN while the server runs */
@@ -69,7 +71,10 @@ export function authoritiesOffline(config: Config): Promise<readonly OfflineAuth
     const records = await listAuthorities(reader)
     const now = clock.now()
     return Promise.all(
-      records.map(async (authority) => ({ authority, crl: await crlStatusOf(reader, authority, now) })),
+      records.map(async (authority) => {
+        const crl = await crlStatusOf(reader, authority, now)
+        return { authority, crl: crl === null ? null : crlStatusView(crl, now) }
+      }),
     )
   })
 }

@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { Background, until } from '../support/background.ts'
 import { run } from '../support/run.ts'
 import { writ, type Ran } from '../support/writ.ts'
@@ -41,14 +41,6 @@ interface Row {
 function both([first, second]: readonly Row[]): readonly [Row, Row] {
   if (first === undefined || second === undefined) throw new TypeError('there are not two')
   return [first, second]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 class Place {

@@ -3,11 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttp, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
 import { request } from 'node:https'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { instant } from '#kernel/instant.ts'
+import { freePort } from '../support/free-port.ts'
 import { takeToken } from '../support/api-tokens.ts'
 import { until } from '../support/background.ts'
 import { hashOf, rawDpop } from '../support/dpop.ts'
@@ -25,14 +26,6 @@ let port: number
 let bot: Enrolled
 let complaints = ''
 let seen: IncomingHttpHeaders | null = null
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port: free } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return free
-}
 
 /** The site of docs/receivers.md, with the addresses of this test; nothing else of Caddy's listens. */
 function recipe(): string {

@@ -4,12 +4,12 @@ import { createServer as createHttp, type IncomingHttpHeaders, type IncomingMess
 import { request } from 'node:https'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { instant } from '#kernel/instant.ts'
 import { JWT_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/background.ts'
 import { hashOf, rawDpop } from '../support/dpop.ts'
 import { newTestKey } from '../support/keys.ts'
@@ -28,14 +28,6 @@ let bot: Enrolled
 let complaints = ''
 let seen: IncomingHttpHeaders = {}
 const key = newTestKey()
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port: free } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return free
-}
 
 /** The server block of docs/receivers.md, with the addresses of this test. */
 function recipe(): string {

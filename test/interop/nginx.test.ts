@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
@@ -12,6 +11,7 @@ import { prepareAuthority } from '#flows/prepare-authority.ts'
 import { transitionAuthority } from '#flows/transition-authority.ts'
 import { loadConfig } from '#server/index.ts'
 import { openPorts } from '../../src/server/compose/ports.ts'
+import { freePort } from '../support/free-port.ts'
 import { Background, until } from '../support/background.ts'
 import { TestHouse, type ClientIdentity } from '../support/server.ts'
 
@@ -47,14 +47,6 @@ const configuration = (): string => `
     }
   }
 `
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** One handshake and one request, on a connection of its own; resolves with the serial that nginx showed. */
 function handshake(): Promise<string> {

@@ -1,3 +1,4 @@
+export { crlStatusView } from './admin/crl-views.ts'
 export { createDispatcher } from './dispatch.ts'
 export type { Dispatcher, DispatchOptions } from './dispatch.ts'
 export { HTTP_ERRORS } from './errors.ts'

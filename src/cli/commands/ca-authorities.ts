@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import { cliError } from '../errors.ts'
 import { listAll } from '../list-all.ts'
 import { report, type Report } from '../terminal.ts'
-import { ceremonyLine, crlFacts, crlOf, sayCrl } from './ca-crls.ts'
+import { ceremonyLine, crlOf, sayCrl } from './ca-crls.ts'
 import { importCommand } from './ca-import.ts'
 import { actor, configOf, OFFLINE } from './ca-offline.ts'
 import { sayGate, stepCommands } from './ca-steps.ts'
@@ -101,7 +101,7 @@ async function offlineRows(context: Context): Promise<readonly JsonValue[]> {
       state,
       not_before: toRfc3339(notBefore),
       not_after: toRfc3339(notAfter),
-      crl: crl === null ? null : crlFacts(crl, context.clock.now()),
+      crl,
     }
   })
 }

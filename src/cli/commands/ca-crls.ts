@@ -1,6 +1,5 @@
-import { DAY, HOUR, MINUTE, SECOND, toRfc3339, type Instant, type Milliseconds } from '#kernel/instant.ts'
+import { DAY, HOUR, MINUTE, SECOND, type Milliseconds } from '#kernel/instant.ts'
 import type { JsonObject } from '#kernel/json.ts'
-import type { OfflineAuthority } from '#server/index.ts'
 import type { CrlStatusView, RotationAnswer } from '#wire/index.ts'
 
 type Progress = RotationAnswer['items'][number]
@@ -8,21 +7,6 @@ type Progress = RotationAnswer['items'][number]
 /** As the server tells it, or without the server as it is stored. */
 export function crlOf(row: JsonObject, progress: Progress | undefined): CrlStatusView | null {
   return progress?.crl ?? (row['crl'] as CrlStatusView | undefined) ?? null
-}
-
-export function crlFacts(crl: NonNullable<OfflineAuthority['crl']>, now: Instant): CrlStatusView {
-  const { by, number, thisUpdate, nextUpdate, next, coveredUntil, ahead, overdue } = crl
-  return {
-    made_by: by,
-    number,
-    this_update: toRfc3339(thisUpdate),
-    next_update: toRfc3339(nextUpdate),
-    age: Math.max(0, Math.floor((now - thisUpdate) / SECOND)),
-    next: next === null ? null : toRfc3339(next),
-    covered_until: coveredUntil === null ? null : toRfc3339(coveredUntil),
-    ahead,
-    overdue,
-  }
 }
 
 /** For people: which one it is, how old, and when the next one comes. */

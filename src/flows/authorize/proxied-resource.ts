@@ -60,7 +60,10 @@ export class ProxiedResources {
     return behindAny(await this.#read(), names)
   }
 
-  /** One reading at a time, for all who wait; one that began before the question may lack what it is about. */
+  /**
+   * One reading at a time, for all who wait; one that began before the question may lack what it is about. Should that
+   * one fail, whoever asked for it is told; we read ourselves.
+   */
   async #read(): Promise<View> {
     await this.#reading?.catch(() => undefined)
     this.#reading ??= this.#readAll().finally(() => {

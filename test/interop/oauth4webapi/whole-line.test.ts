@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import * as oauth from 'oauth4webapi'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toPem } from '#x509/index.ts'
 import { decodeBundle, TrustDomain } from '#spiffe/index.ts'
 import { JWT_TYPE, ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE_GRANT } from '#wire/index.ts'
+import { freePort } from '../../support/free-port.ts'
 import { BILLING, TestHouse, type Enrolled } from '../../support/server.ts'
 
 /**
@@ -32,15 +31,6 @@ beforeAll(async () => {
   server = await oauth.processDiscoveryResponse(issuer, response)
 })
 afterAll(() => house.stop())
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
 
 /** The one thing that the library leaves to its user: the connection and its client certificate. */
 function transport(who: Enrolled | null) {
